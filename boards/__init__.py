@@ -1,0 +1,1 @@
+"""Which wire goes where: board descriptions, pins, and the one composition root."""

@@ -1,0 +1,1 @@
+"""What the light should do: scan cycle, last gate, and the policies."""

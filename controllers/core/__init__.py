@@ -1,0 +1,1 @@
+"""Scan cycle, last gate, calendar, site file. Knows no product."""

@@ -1,0 +1,1 @@
+"""The Leezenflow display: how long the light stays green."""

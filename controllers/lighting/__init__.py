@@ -1,0 +1,1 @@
+"""The Kanalpromenade: light that goes with the rider."""

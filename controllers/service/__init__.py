@@ -1,0 +1,1 @@
+"""Running on a board. The only room that imports boards."""

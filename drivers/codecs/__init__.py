@@ -1,0 +1,1 @@
+"""Pure protocols: bytes to events and back. Opens nothing, waits for nothing."""

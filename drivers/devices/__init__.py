@@ -1,0 +1,1 @@
+"""Codec plus link or bus: a thing with a name."""

@@ -1,0 +1,85 @@
+"""The few shapes everything plugs into. Small Protocols; no base classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from drivers.quantities import Quantity
+
+Receiver = Callable[[bytes, int], None]
+"""Called with (data, t_ns) as bytes arrive."""
+
+RepeatReceiver = Callable[[bytes, int, int, int], None]
+"""Called with (frame, first_ns, last_ns, count): the same idle frame `count` times, the wire quiet in between."""
+
+Emit = Callable[[Quantity], None]
+"""Where a device puts a value: the inbox of its board."""
+
+
+class ByteLink(Protocol):
+    """A wire that carries bytes both ways. Never parses.
+
+    In-process links call `receiver` when the far end writes. Links with a file descriptor are polled by the loop, which
+    calls `pump` when `fileno` is readable.
+    """
+
+    name: str
+    receiver: Receiver
+    repeat_receiver: RepeatReceiver
+
+    def write(self, data: bytes, t_ns: int) -> None:
+        """Send all of `data`. Raises LinkLost where the far end is gone."""
+
+    def pump(self, t_ns: int) -> None:
+        """Hand what has arrived to `receiver`; never blocks. Raises LinkLost."""
+
+    def fileno(self) -> int | None:
+        """For poll(); None for links that call by themselves."""
+
+    def close(self) -> None:
+        """Close; a second call does nothing."""
+
+
+class Device(Protocol):
+    """A thing with a name on a board. Bytes reach it through its link; values leave by its `Emit`."""
+
+    name: str
+    wake_ns: int
+
+    def advance(self, now_ns: int) -> None:
+        """Do what is due. Called at a tick when `wake_ns` <= now; a no-op before."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as JSON-able values."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot made by the same version."""
+
+
+class Lamp(Protocol):
+    """A lamp that takes arc power levels."""
+
+    name: str
+
+    def set_level(self, level: int, now_ns: int) -> None:
+        """Go to arc power level 0 (off) to 254 (full). The latest wins; earlier unsent ones are dropped."""
+
+
+class Panel(Protocol):
+    """An LED matrix."""
+
+    name: str
+    width_px: int
+    height_px: int
+
+    def show(self, frame: bytes, now_ns: int) -> None:
+        """Show one encoded frame (drivers.codecs.panel_frame)."""
+
+
+def unheard(data: bytes, t_ns: int) -> None:
+    """The receiver of a link that nobody listens to."""
+
+
+def unheard_repeat(frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+    """The repeat receiver of a link that nobody listens to."""

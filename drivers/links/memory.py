@@ -1,0 +1,42 @@
+"""An in-process wire: two ends, no delay, no loss. Whoever writes at one end calls the receiver of the other."""
+
+from __future__ import annotations
+
+from drivers.interfaces import Receiver, RepeatReceiver, unheard, unheard_repeat
+
+
+class MemoryLink:
+    """One end of an in-process wire; made in pairs by `memory_pair`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.receiver: Receiver = unheard
+        self.repeat_receiver: RepeatReceiver = unheard_repeat
+        self.far: MemoryLink = self
+
+    def write(self, data: bytes, t_ns: int) -> None:
+        """Hand `data` to the far end, now."""
+        self.far.receiver(data, t_ns)
+
+    def repeat(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        """Stand for `count` writes of one idle frame, `first_ns` to `last_ns`, on a wire otherwise quiet."""
+        self.far.repeat_receiver(frame, first_ns, last_ns, count)
+
+    def pump(self, t_ns: int) -> None:
+        """Nothing to do: bytes come by themselves."""
+
+    def fileno(self) -> int | None:
+        """None: nothing to poll."""
+        return None
+
+    def close(self) -> None:
+        """Both ends stop hearing each other."""
+        self.receiver = unheard
+        self.repeat_receiver = unheard_repeat
+
+
+def memory_pair(name: str) -> tuple[MemoryLink, MemoryLink]:
+    """A wire with two ends: (the board's, the peer's)."""
+    near, far = MemoryLink(name), MemoryLink(name)
+    near.far, far.far = far, near
+    return near, far

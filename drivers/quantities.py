@@ -1,0 +1,100 @@
+"""Values with units: what drivers make of bytes, and what policies see. All frozen; `t_ns` is monotonic.
+
+`source` is the device's name on its board (``"radar-1"``), so that one inbox can hold values of every kind in the
+order they came.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Detection(msgspec.Struct, frozen=True, gc=False):
+    """One target of a radar.
+
+    `distance_mm` from the sensor; `speed_mm_s` along the line of sight, positive towards the sensor; `angle_deg` from
+    its axis, positive to the right; `snr` as the part reports it (0 to 255 for an LD2451).
+    Example: ``Detection(distance_mm=13000, speed_mm_s=833, angle_deg=-5, snr=123)``.
+    """
+
+    distance_mm: int
+    speed_mm_s: int
+    angle_deg: int
+    snr: int
+
+
+class RadarReport(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """All targets of one report; empty when the last target has left."""
+
+    t_ns: int
+    source: str
+    detections: tuple[Detection, ...]
+
+
+class LampStatus(msgspec.Struct, frozen=True, tag=True):
+    """What a lamp's gear said of itself. `level` is an arc power level 0 to 254, None where it is not known."""
+
+    t_ns: int
+    source: str
+    level: int | None
+
+
+class SignalPhase(msgspec.Struct, frozen=True, gc=False):
+    """One coming phase of a signal group; the first of a list is the running one.
+
+    `state` is the MovementPhaseState 0 to 9 (3 red, 4 red-amber, 5/6 green, 7/8 amber). The three remaining times are
+    milliseconds from the message's own time to the end of this phase, None where the feed gave none; each stands on
+    its own. `confidence_pct` belongs to `likely_ms`: 21 to 100, None if absent.
+    """
+
+    state: int
+    min_end_ms: int | None = None
+    max_end_ms: int | None = None
+    likely_ms: int | None = None
+    confidence_pct: int | None = None
+
+
+class SignalState(msgspec.Struct, frozen=True, tag=True):
+    """One signal group in one message of a signal controller.
+
+    `status` has the IntersectionStatusObject's 16 bits, bit n of the standard at ``1 << n`` (2 is failureFlash).
+    `message_ms` is the controller's own clock: milliseconds since the start of the UTC year, None where the feed gave
+    no valid one. `phases` is empty for a group that is off or unknown in this message.
+    """
+
+    t_ns: int
+    source: str
+    station: int
+    group: int
+    status: int
+    message_ms: int | None
+    phases: tuple[SignalPhase, ...]
+
+
+class WallTime(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """At `t_ns` (monotonic) it was `utc_ns` (since 1970). Trust it only if `synchronised`. An input like any other."""
+
+    t_ns: int
+    source: str
+    utc_ns: int
+    synchronised: bool
+
+
+class Message(msgspec.Struct, frozen=True, tag=True):
+    """A message of another controller: `source` is the device it came in by, `body` its decoded JSON object."""
+
+    t_ns: int
+    source: str
+    body: dict[str, object]
+
+
+class DeviceHealth(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A device's health changed. `ok` false means: do not build on it; `reason` says why in a few words."""
+
+    t_ns: int
+    source: str
+    ok: bool
+    reason: str = ""
+
+
+Quantity = RadarReport | LampStatus | SignalState | WallTime | Message | DeviceHealth

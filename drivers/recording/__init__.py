@@ -1,0 +1,1 @@
+"""The trace format: MCAP in and out."""

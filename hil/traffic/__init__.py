@@ -1,0 +1,1 @@
+"""Who rides where and when."""
