@@ -15,7 +15,7 @@ from drivers.quantities import Quantity
 
 
 class LampLevel(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Lamp `target` shall go to arc power level `level`, 0 (off) to 254 (full). Example: ``LampLevel("lamp-3", 254)``."""
+    """Lamp `target` shall go to arc power `level`, 0 (off) to 254 (full), e.g. ``LampLevel("lamp-3", 254)``."""
 
     target: str
     level: int

@@ -1,0 +1,67 @@
+"""TOML files into typed structs; what is wrong is said with the file, the place in it, and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from drivers.errors import InputError
+
+T = TypeVar("T")
+
+
+def load_toml(path: Path, kind: type[T]) -> T:
+    """Read `path` as `kind` (a msgspec struct with forbid_unknown_fields).
+
+    Raises InputError: unreadable file, TOML syntax (with its line), unknown key (with the nearest known one), wrong type.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+    return parse_toml(text, kind, str(path))
+
+
+def parse_toml(text: str, kind: type[T], origin: str) -> T:
+    """The same for text already read; `origin` names it in errors."""
+    try:
+        return msgspec.convert(tomllib.loads(text), kind)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{origin}: not TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        raise InputError(f"{origin}: {explain(str(error), kind)}") from None
+
+
+def explain(problem: str, kind: object) -> str:
+    """msgspec's sentence, with the place first and, for an unknown key, the nearest that would be right."""
+    what, _, place = problem.partition(" - at ")
+    place = place.strip("`") or "$"
+    unknown = re.search(r"unknown field `([^`]*)`", what)
+    if unknown:
+        known = sorted(_field_names(kind, set()))
+        near = difflib.get_close_matches(unknown[1], known, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
+        return f"{place}: unknown key `{unknown[1]}`; {hint}"
+    return f"{place}: {what[:1].lower()}{what[1:]}"
+
+
+def _field_names(kind: object, seen: set[object]) -> set[str]:
+    """All keys that may appear anywhere below `kind`."""
+    names: set[str] = set()
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if kind in seen:
+            return names
+        seen.add(kind)
+        for field in msgspec.structs.fields(kind):
+            names.add(field.encode_name)
+            names |= _field_names(field.type, seen)
+        return names
+    for inner in getattr(kind, "__args__", ()):
+        names |= _field_names(inner, seen)
+    return names
