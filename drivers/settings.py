@@ -18,7 +18,7 @@ T = TypeVar("T")
 def load_toml(path: Path, kind: type[T]) -> T:
     """Read `path` as `kind` (a msgspec struct with forbid_unknown_fields).
 
-    Raises InputError: unreadable file, TOML syntax (with its line), unknown key (with the nearest known one), wrong type.
+    Raises InputError: unreadable file, TOML syntax (with its line), unknown key (with the nearest known), wrong type.
     """
     try:
         text = path.read_text(encoding="utf-8")
