@@ -1,0 +1,126 @@
+"""The one composition root: a description and a source of links make a live board.
+
+Example, with an in-process wire for every wire of the file::
+
+    far: dict[str, MemoryLink] = {}
+
+    def link_for(name: str, wire: Wire) -> ByteLink:
+        near, far[name] = memory_pair(name)
+        return near
+
+    board = build(load_board("kanalpromenade-lamp-laptop"), link_for=link_for, emit=inbox.append)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from boards.load import digest, load_board
+from boards.parts import part_of
+from boards.pins import device_path
+from boards.schema import BoardDescription, MatrixWire, MemoryWire, Wire
+from drivers.clock import NS_PER_MS
+from drivers.errors import InputError
+from drivers.interfaces import ByteLink, Device, Emit, Lamp, Panel
+from drivers.links.memory import memory_pair
+
+__all__ = ["Board", "LinkFor", "build", "digest", "hardware_link", "load_board"]
+
+LinkFor = Callable[[str, Wire], ByteLink]
+"""Gives the link of a wire: (name, what the file says of it)."""
+
+ANY_BAUD = 115_200
+"""For a URL, which has no bit rate of its own."""
+
+
+class Board:
+    """A live board. All dicts are in order of name, whatever the order in the file.
+
+    `devices` holds everything that wants to be advanced, buses under the name of their wire; `lamps` and `panels` what
+    takes commands; `links` one link a wire that a device hangs on. `period_ns` is the scan cycle.
+    """
+
+    def __init__(
+        self,
+        description: BoardDescription,
+        link_for: LinkFor,
+        emit: Emit,
+        feed_station: int | None,
+        feed_groups: frozenset[int] | None,
+        name: str,
+    ) -> None:
+        self.description = description
+        self.name = name
+        self.period_ns = description.period_ms * NS_PER_MS
+        self.emit = emit
+        self.feed_station = feed_station
+        self.feed_groups = feed_groups
+        self.devices: dict[str, Device] = {}
+        self.lamps: dict[str, Lamp] = {}
+        self.panels: dict[str, Panel] = {}
+        self.links: dict[str, ByteLink] = {}
+        self._link_for = link_for
+
+    def link(self, wire: str) -> ByteLink:
+        """The link of `wire`; asked for at the first call, shared afterwards."""
+        link = self.links.get(wire)
+        if link is None:
+            link = self.links[wire] = self._link_for(wire, self.description.wires[wire])
+        return link
+
+    def close(self) -> None:
+        """Close every link; a second call does nothing."""
+        for link in self.links.values():
+            link.close()
+
+
+def build(
+    description: BoardDescription,
+    *,
+    emit: Emit,
+    link_for: LinkFor | None = None,
+    feed_station: int | None = None,
+    feed_groups: frozenset[int] | None = None,
+    name: str | None = None,
+) -> Board:
+    """Make the devices of `description`, which has passed `boards.checks` (as `load_board` sees to).
+
+    `emit` takes every value the devices make. `link_for` is where the wires come from; real hardware where it is None.
+    `feed_station` and `feed_groups` narrow a signal feed to what the site file wants; None takes all.
+    `name` tells boards made from one file apart, e.g. ``"kanalpromenade-west"``. Links that were opened are closed
+    again where a later one fails.
+    """
+    board = Board(
+        description, link_for or _hardware(description), emit, feed_station, feed_groups, name or description.name
+    )
+    try:
+        for name, said in sorted(description.devices.items()):
+            part_of(said).make(board, name, said)
+    except BaseException:
+        board.close()
+        raise
+    board.devices, board.lamps = dict(sorted(board.devices.items())), dict(sorted(board.lamps.items()))
+    board.panels, board.links = dict(sorted(board.panels.items())), dict(sorted(board.links.items()))
+    return board
+
+
+def _hardware(description: BoardDescription) -> LinkFor:
+    return lambda name, wire: hardware_link(name, wire, description)
+
+
+def hardware_link(name: str, wire: Wire, description: BoardDescription) -> ByteLink:
+    """The real wire: a UART of the header or a port for `uart`, nothing behind a `frame-buffer` matrix.
+
+    Raises InputError for a wire that needs a rig at its far end, and LinkLost for a port that does not open.
+    """
+    place = f"{description.name}: $.wires.{name}"
+    if isinstance(wire, MemoryWire):
+        raise InputError(f"{place}: a memory wire needs the rig; run this board with `leeze-hil sim`")
+    if isinstance(wire, MatrixWire):
+        if wire.driver != "frame-buffer":
+            raise InputError(f'{place}.driver: "{wire.driver}" is not built yet; use driver = "frame-buffer"')
+        return memory_pair(name)[0]
+    from drivers.links.uart import UartLink
+
+    port = wire.port if wire.port is not None else device_path(description.model, wire.uart or "")
+    return UartLink(name, port, wire.baud or ANY_BAUD, parity=wire.parity)

@@ -1,0 +1,114 @@
+"""``leeze-boards``: which boards there are, whether a board file is right, and how to wire it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from boards.load import catalog_names, digest, load_board
+from boards.parts import contents
+from boards.pinout import config_lines, pin_table, pinout
+from boards.schema import BoardDescription, json_schema
+from drivers.errors import InputError
+from drivers.terminal import run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; gives the exit code (0 fine, 2 wrong use or a board file with faults)."""
+    return run(_main, argv)
+
+
+def _main(argv: list[str]) -> int:
+    said = _parser().parse_args(argv)
+    return int(said.verb(said))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="leeze-boards",
+        description="Board files: which wire goes where. Exit codes: 0 fine, 2 wrong use or a file with faults.",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    def verb(name: str, call: Any, about: str, example: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=about, description=about, epilog=f"Example: {example}")
+        added.set_defaults(verb=call)
+        return added
+
+    def board(added: argparse.ArgumentParser, **more: Any) -> None:
+        added.add_argument("board", metavar="BOARD", help="a name of the catalog or the path of a .toml file", **more)
+
+    listing = verb("list", _list, "the boards that come with Leeze", "leeze-boards list --json")
+    check = verb("check", _check, "is a board file right? says everything that is not", "leeze-boards check my.toml")
+    board(check, nargs="+")
+    drawing = verb("pinout", _pinout, "draw the header with what goes where", "leeze-boards pinout kanalpromenade-lamp")
+    board(drawing)
+    for each in (listing, check, drawing):
+        each.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
+    verb("schema", _schema, "the JSON schema of a board file, for editors", "leeze-boards schema > board.schema.json")
+    return parser
+
+
+def _list(said: argparse.Namespace) -> int:
+    boards = [load_board(name) for name in catalog_names()]
+    if said.json:
+        for board in boards:
+            print(json.dumps(_summary(board)))
+        return 0
+    width = max(len(board.name) for board in boards)
+    for board in boards:
+        print(f"{board.name:<{width}}  {board.product:<9}  {board.title}{'  [bench]' if board.bench else ''}")
+    return 0
+
+
+def _check(said: argparse.Namespace) -> int:
+    exit_code = 0
+    for name in said.board:
+        try:
+            board = load_board(name)
+        except InputError as error:
+            exit_code = error.exit_code
+            faults = str(error).splitlines()
+            if said.json:
+                print(json.dumps({"board": name, "ok": False, "faults": faults}))
+            for fault in faults:
+                print(f"error: {fault}", file=sys.stderr)
+            continue
+        if said.json:
+            print(json.dumps({"board": name, "ok": True} | _summary(board)))
+        else:
+            wires, devices = len(board.wires), len(board.devices)
+            print(f"{name}: fine, {wires} wires, {devices} devices, digest {digest(board)[:12]}")
+    return exit_code
+
+
+def _pinout(said: argparse.Namespace) -> int:
+    board = load_board(said.board)
+    if said.json:
+        print(json.dumps({"board": board.name, "config_txt": config_lines(board), "pins": pin_table(board)}))
+    else:
+        print(pinout(board, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ), end="")
+    return 0
+
+
+def _schema(said: argparse.Namespace) -> int:
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def _summary(board: BoardDescription) -> dict[str, Any]:
+    return {
+        "name": board.name,
+        "title": board.title,
+        "model": board.model,
+        "product": board.product,
+        "period_ms": board.period_ms,
+        "bench": board.bench,
+        "wires": contents(board),
+        "devices": len(board.devices),
+        "digest": digest(board),
+    }

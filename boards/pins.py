@@ -1,0 +1,138 @@
+"""The 40-pin header of the Raspberry Pi as data: where each pin is, what it can do, and what a board takes.
+
+Sources: pin positions and functions, BCM2835 ARM Peripherals 6.2, table 6-31; UARTs by model,
+`boot/overlays/README` of the Raspberry Pi firmware (uart0 … uart5, uart0-pi5 … uart4-pi5); device names, kernel 6.0 and
+later, where ``/dev/ttyAMA<n>`` is always uart<n> (raspberrypi/linux issue 6352); matrix adapters, hardware-mapping.c of
+hzeller/rpi-rgb-led-matrix. The mini UART has neither parity nor a second stop bit (Linux commit d087e7a991f1).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from boards.schema import BoardDescription, MatrixWire, UartWire
+
+HEADER: tuple[int | str, ...] = (
+    *("3V3", "5V", 2, "5V", 3, "GND", 4, 14, "GND", 15),
+    *(17, 18, 27, "GND", 22, 23, "3V3", 24, 10, "GND"),
+    *(9, 25, 11, 8, "GND", 7, 0, 1, 5, "GND"),
+    *(6, 12, 13, "GND", 19, 16, 26, 20, "GND", 21),
+)
+"""What pin n carries, at index n - 1: a BCM number or a supply. Odd pins are the row away from the board's edge."""
+
+PIN_OF_GPIO = {what: pin for pin, what in enumerate(HEADER, start=1) if isinstance(what, int)}
+"""Physical pin by BCM number, e.g. 14 -> 8."""
+
+FUNCTIONS = (
+    {0: "ID_SD", 1: "ID_SC", 2: "SDA1", 3: "SCL1"}
+    | {7: "SPI0 CE1", 8: "SPI0 CE0", 9: "SPI0 MISO", 10: "SPI0 MOSI", 11: "SPI0 SCLK"}
+    | {12: "PWM", 13: "PWM", 18: "PWM", 19: "PWM"}
+    | {14: "TXD0", 15: "RXD0", 16: "SPI1 CE2", 17: "SPI1 CE1", 20: "SPI1 MOSI", 21: "SPI1 SCLK"}
+)
+"""What a pin is best known for beside plain input and output, on every model."""
+
+HAT_EEPROM = frozenset({0, 1})
+"""Read at boot to find a HAT; no place for an output."""
+
+PULLED_UP = frozenset(range(9))
+"""GPIO with a pull-up after reset; the others have a pull-down (BCM2835 ARM Peripherals, table 6-31, column Pull)."""
+
+MODEL_TITLES = {
+    "raspberry-pi-3": "Raspberry Pi 3",
+    "raspberry-pi-4": "Raspberry Pi 4",
+    "raspberry-pi-5": "Raspberry Pi 5",
+    "raspberry-pi-zero-2-w": "Raspberry Pi Zero 2 W",
+    "laptop": "laptop",
+}
+
+
+class Uart(msgspec.Struct, frozen=True):
+    """A UART on the header: BCM numbers of its pins, its device, and the lines of config.txt that bring it there.
+
+    `parity` is False for the mini UART, whose clock moreover follows the core's.
+    """
+
+    tx_gpio: int
+    rx_gpio: int
+    device: str
+    config: tuple[str, ...]
+    parity: bool = True
+
+
+_PI_3 = {
+    # Bluetooth sits on uart0 until it is told to leave; the mini UART is what it leaves on the header.
+    "uart0": Uart(14, 15, "/dev/ttyAMA0", ("enable_uart=1", "dtoverlay=disable-bt")),
+    "uart1": Uart(14, 15, "/dev/ttyS0", ("enable_uart=1",), parity=False),
+}
+_PI_4_MORE = {"uart2": (0, 1), "uart3": (4, 5), "uart4": (8, 9), "uart5": (12, 13)}
+_PI_5 = {"uart0": (14, 15), "uart1": (0, 1), "uart2": (4, 5), "uart3": (8, 9), "uart4": (12, 13)}
+
+UARTS: dict[str, dict[str, Uart]] = {
+    "raspberry-pi-3": _PI_3,
+    "raspberry-pi-zero-2-w": _PI_3,
+    "raspberry-pi-4": _PI_3
+    | {name: Uart(*pins, f"/dev/ttyAMA{name[4:]}", (f"dtoverlay={name}",)) for name, pins in _PI_4_MORE.items()},
+    "raspberry-pi-5": {
+        name: Uart(*pins, f"/dev/ttyAMA{name[4:]}", (f"dtoverlay={name}-pi5",)) for name, pins in _PI_5.items()
+    },
+    "laptop": {},
+}
+"""By model and name. The numbering of the Pi 5 is not that of the Pi 4: GPIO4 and 5 are uart3 there, uart2 here."""
+
+_ADAFRUIT = {"OE": 4, "CLK": 17, "LAT": 21, "A": 22, "B": 26, "C": 27, "D": 20, "E": 24} | (
+    {"R1": 5, "G1": 13, "B1": 6, "R2": 12, "G2": 16, "B2": 23}
+)
+MATRIX_PINS: dict[str, dict[str, int]] = {
+    "adafruit-hat": _ADAFRUIT,
+    "adafruit-hat-pwm": _ADAFRUIT | {"OE": 18},
+    "regular": {"OE": 18, "CLK": 17, "LAT": 4, "A": 22, "B": 23, "C": 24, "D": 25, "E": 15}
+    | {"R1": 11, "G1": 27, "B1": 7, "R2": 8, "G2": 9, "B2": 10},
+}
+"""BCM number by signal and adapter, first chain. Signal E is taken by panels of more than 32 rows only."""
+
+MATRIX_DRIVERS_ON_PINS = frozenset({"rgbmatrix", "piomatter"})
+
+
+class Use(msgspec.Struct, frozen=True):
+    """A pin that a board takes: ``Use(14, "TX of wire dali", "$.wires.dali.uart")``."""
+
+    gpio: int
+    role: str
+    place: str
+
+
+def device_path(model: str, uart: str) -> str:
+    """The device of a UART of the header, e.g. ``("raspberry-pi-4", "uart3")`` -> ``"/dev/ttyAMA3"``."""
+    return UARTS[model][uart].device
+
+
+def pin_name(gpio: int) -> str:
+    """As printed on a wiring sheet, e.g. ``"GPIO14 (pin 8)"``."""
+    return f"GPIO{gpio} (pin {PIN_OF_GPIO[gpio]})"
+
+
+def uart_uses(uart: Uart, wire: str) -> tuple[Use, Use]:
+    """The two pins of a UART wire, as seen from the controller."""
+    place = f"$.wires.{wire}.uart"
+    return Use(uart.tx_gpio, f"TX of wire {wire}", place), Use(uart.rx_gpio, f"RX of wire {wire}", place)
+
+
+def uses(board: BoardDescription) -> list[Use]:
+    """Every pin that `board` takes, in the order of the file; a pin taken twice appears twice."""
+    taken: list[Use] = []
+    for name, wire in board.wires.items():
+        if isinstance(wire, UartWire) and wire.uart in UARTS[board.model]:
+            taken += uart_uses(UARTS[board.model][wire.uart], name)
+        elif isinstance(wire, MatrixWire) and wire.driver in MATRIX_DRIVERS_ON_PINS and board.model != "laptop":
+            place = f"$.wires.{name}.mapping"
+            signals = MATRIX_PINS[wire.mapping].items()
+            taken += [Use(gpio, f"{s} of wire {name}", place) for s, gpio in signals if s != "E" or wire.height_px > 32]
+    if board.relay is not None and board.model != "laptop":
+        taken.append(Use(board.relay.gpio, "bus-power relay", "$.relay.gpio"))
+    return taken
+
+
+def free_uarts(board: BoardDescription) -> list[str]:
+    """The UARTs of the header whose pins nothing on `board` takes, e.g. ``["uart3", "uart4"]``."""
+    taken = {use.gpio for use in uses(board)}
+    return [name for name, uart in UARTS[board.model].items() if not taken & {uart.tx_gpio, uart.rx_gpio}]

@@ -1,0 +1,266 @@
+"""Light that goes with the rider: radar reports and a neighbour's messages in, lamp levels and messages out.
+
+Every detection becomes a track or moves one (track.py); the union of what the tracks claim is lit (ramp.py). Riders who
+ride towards a neighbour, or stand near it, are announced to it; what the neighbour announces becomes a track here.
+Whether light is wanted at all (calendar, doubt) is not decided here but by the last gate.
+
+Messages to a neighbour (one JSON object each; ages, never stamps)::
+
+    {"kind": "rider", "id": 7, "x_mm": 150000, "v_mm_s": 5500, "age_ms": 12}
+    {"kind": "doubt", "of": "radar-3", "doubt": [128000, 168000]}          "doubt": null once it is over
+    {"kind": "alive"}                                                       every ten seconds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from controllers.core.contract import Command, LampLevel, Publish
+from controllers.lighting.ramp import Ramp
+from controllers.lighting.site import ControllerSite, LightingSite
+from controllers.lighting.stretch import FAR_MM, Stretch
+from controllers.lighting.track import CONFIRM_NS, SLOW_MM_S, Reach, Track
+from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
+from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Quantity, RadarReport
+
+ALIVE_NS = 10 * NS_PER_S
+ANNOUNCE_NS = 1 * NS_PER_S
+"""A rider is announced at most once in this time."""
+
+NEAR_MM = 120_000
+"""Somebody so near to the neighbour's stretch is announced whatever the direction."""
+
+TAKE_OVER_HOLD_NS = 15 * NS_PER_S
+"""How long a lamp found bright at a start stays so: riders may be there whom nobody has seen yet."""
+
+MAX_TRACKS = 64
+"""More than any stretch of 200 m holds; keeps clutter from costing time and memory without end."""
+
+
+class LightingPolicy:
+    """Implements Policy for one controller of a lit path.
+
+    Args:
+        site: the whole site, for the neighbours' stretches and views.
+        controller: this controller's part.
+        base_level, full_level: arc power levels of the site's base and full light.
+    """
+
+    def __init__(self, site: LightingSite, controller: ControllerSite, *, base_level: int, full_level: int) -> None:
+        light = site.light
+        self.wake_ns = 0
+        self.stretch = Stretch(site, controller)
+        self.tracks: list[Track] = []
+        self._reach = Reach(light)
+        self._hold_ns = round(light.hold_s * NS_PER_S)
+        fall_ns = round(light.fall_s * NS_PER_S)
+        self._ramps = [Ramp(base_level, full_level, self._hold_ns, fall_ns) for _ in self.stretch.lamp_names]
+        self._bit_of = {name: n for n, name in enumerate(self.stretch.lamp_names)}
+        self._claimed = 0
+        self._next_id = 1
+        self._alive_ns = 0
+        self._doubts: dict[str, list[int]] = {}
+        self._tracks_wake_ns = self._ramps_wake_ns = FOREVER_NS
+
+    def step(self, inputs: Sequence[Quantity], now_ns: int) -> Sequence[Command]:
+        """What to do now."""
+        if not inputs and now_ns < self.wake_ns:
+            return ()
+        commands: list[Command] = []
+        moved = now_ns >= self._tracks_wake_ns
+        for value in inputs:
+            if isinstance(value, RadarReport):
+                for detection in value.detections:
+                    self._detected(value, detection, now_ns, commands)
+                moved = True
+            elif isinstance(value, Message):
+                moved |= self._heard(value)
+            elif isinstance(value, DeviceHealth):
+                self._doubt(value, commands)
+            elif isinstance(value, LampStatus):
+                self._found(value, now_ns, commands)
+        if moved:
+            self._claim(now_ns, commands)
+        if now_ns >= self._ramps_wake_ns:
+            self._sink(now_ns, commands)
+        if now_ns >= self._alive_ns:
+            self._alive(now_ns, commands)
+        self.wake_ns = min(self._tracks_wake_ns, self._ramps_wake_ns, self._alive_ns)
+        return commands
+
+    def _detected(self, report: RadarReport, found: Detection, now_ns: int, commands: list[Command]) -> None:
+        """One target of one radar: the nearest track that it can be, or a new one."""
+        view = self.stretch.views[report.source]
+        t_ns = report.t_ns
+        sign = view.sign
+        x_mm = view.x_mm + sign * found.distance_mm
+        v_mm_s = -sign * found.speed_mm_s  # towards the sensor is against its look
+        if v_mm_s >= 0:
+            lane, u_mm, speed = 0, x_mm, v_mm_s
+        else:
+            lane, u_mm, speed = 1, -x_mm, -v_mm_s
+        slow = speed < SLOW_MM_S
+        best, best_mm = None, FAR_MM
+        for track in self.tracks:
+            if track.t0_ns < t_ns and (away_mm := track.distance_mm(lane, u_mm, slow, t_ns)) < best_mm:
+                best, best_mm = track, away_mm
+        # well inside the view the next report has to show it again: if none does, it stands here, and so does its light
+        inside = view.leave_u_mm[lane] - u_mm > max(speed // 2, view.margin_mm)
+        hold_mm = u_mm if inside else view.next_u_mm[lane]
+        if best is None:
+            if len(self.tracks) >= MAX_TRACKS:
+                self.tracks.pop(0)
+            best = Track(self._next_id, "", t_ns)
+            self._next_id += 1
+            self.tracks.append(best)
+        else:
+            best.confirmed = True
+        best.measured(lane, u_mm, speed, t_ns, hold_mm)
+        if best.confirmed and t_ns - best.published_ns >= ANNOUNCE_NS:
+            self._announce(best, x_mm, v_mm_s, now_ns, commands)
+
+    def _announce(self, track: Track, x_mm: int, v_mm_s: int, now_ns: int, commands: list[Command]) -> None:
+        for device, (low, high) in self.stretch.neighbour_spans.items():
+            near = low - NEAR_MM <= x_mm <= high + NEAR_MM
+            towards = v_mm_s > 0 if x_mm < low else v_mm_s < 0 if x_mm > high else True
+            if near or towards:
+                track.published_ns = track.t0_ns
+                age_ms = (now_ns - track.t0_ns) // NS_PER_MS
+                body = {"kind": "rider", "id": track.id, "x_mm": x_mm, "v_mm_s": v_mm_s, "age_ms": age_ms}
+                commands.append(Publish(device, body))
+
+    def _heard(self, message: Message) -> bool:
+        """A neighbour's word; True if a track moved by it."""
+        body = message.body
+        if body.get("kind") != "rider":
+            return False
+        try:
+            number, x_mm, v_mm_s, age_ms = (int(body[key]) for key in ("id", "x_mm", "v_mm_s", "age_ms"))  # type: ignore[call-overload]
+        except (KeyError, TypeError, ValueError):
+            return False
+        t_ns = message.t_ns - max(0, min(age_ms, 60_000)) * NS_PER_MS
+        lane, u_mm, speed = (0, x_mm, v_mm_s) if v_mm_s >= 0 else (1, -x_mm, -v_mm_s)
+        remote = f"{message.source}/{number}"
+        track = next((known for known in self.tracks if known.remote == remote), None)
+        if track is None:
+            track = self._nearest(lane, u_mm, speed < SLOW_MM_S, t_ns)
+        if track is None:
+            if len(self.tracks) >= MAX_TRACKS:
+                self.tracks.pop(0)
+            track = Track(self._next_id, remote, t_ns)
+            self._next_id += 1
+            self.tracks.append(track)
+        elif track.t0_ns >= t_ns:  # the own radar knows better
+            track.remote = remote
+            return False
+        track.remote = remote
+        track.confirmed = True
+        track.measured(lane, u_mm, speed, t_ns, self.stretch.lanes[lane].next_entry_u_mm(u_mm))
+        return True
+
+    def _nearest(self, lane: int, u_mm: int, slow: bool, t_ns: int) -> Track | None:
+        best, best_mm = None, FAR_MM
+        for track in self.tracks:
+            away_mm = track.distance_mm(lane, u_mm, slow, max(t_ns, track.t0_ns))
+            if away_mm < best_mm:
+                best, best_mm = track, away_mm
+        return best
+
+    def _claim(self, now_ns: int, commands: list[Command]) -> None:
+        """Let every track claim its lamps, forget those that are over, and tell the lamps whose claim changed."""
+        claimed, wake_ns = 0, FOREVER_NS
+        lost = False
+        lanes, reach = self.stretch.lanes, self._reach
+        for track in self.tracks:
+            if not track.confirmed:
+                if now_ns - track.t0_ns >= CONFIRM_NS:
+                    track.wake_ns = -1
+                    lost = True
+                else:
+                    wake_ns = min(wake_ns, track.t0_ns + CONFIRM_NS)
+                continue
+            if not track.claim(lanes[track.lane], reach, now_ns):
+                track.wake_ns = -1
+                lost = True
+                continue
+            claimed |= track.mask
+            if track.wake_ns < wake_ns:
+                wake_ns = track.wake_ns
+        if lost:
+            self.tracks = [track for track in self.tracks if track.wake_ns >= 0]
+        self._tracks_wake_ns = wake_ns
+        changed = claimed ^ self._claimed
+        if changed:
+            self._claimed = claimed
+            for bit, ramp in enumerate(self._ramps):
+                if not changed >> bit & 1:
+                    continue
+                if claimed >> bit & 1:
+                    commands.append(LampLevel(self.stretch.lamp_names[bit], ramp.claim()))
+                else:
+                    ramp.release(now_ns, self._hold_ns)
+            self._ramps_wake_ns = min(ramp.wake_ns for ramp in self._ramps)
+
+    def _sink(self, now_ns: int, commands: list[Command]) -> None:
+        for name, ramp in zip(self.stretch.lamp_names, self._ramps, strict=True):
+            if ramp.wake_ns <= now_ns:
+                commands.append(LampLevel(name, ramp.due(now_ns)))
+        self._ramps_wake_ns = min(ramp.wake_ns for ramp in self._ramps)
+
+    def _found(self, status: LampStatus, now_ns: int, commands: list[Command]) -> None:
+        """A gear's own level after a start."""
+        bit = self._bit_of.get(status.source)
+        if bit is None or status.level is None:
+            return
+        ramp = self._ramps[bit]
+        ramp.take_over(status.level, now_ns, TAKE_OVER_HOLD_NS)
+        commands.append(LampLevel(status.source, ramp.level))
+        self._ramps_wake_ns = min(self._ramps_wake_ns, ramp.wake_ns)
+
+    def _doubt(self, health: DeviceHealth, commands: list[Command]) -> None:
+        """Tell the neighbours which stretch is blind, or dark because its gateway is lost."""
+        if health.source in self.stretch.neighbour_spans:
+            return
+        view = self.stretch.views.get(health.source)
+        span = (-view.leave_u_mm[1], view.leave_u_mm[0]) if view else self.stretch.span_mm()
+        if health.ok:
+            self._doubts.pop(health.source, None)
+        else:
+            self._doubts[health.source] = list(span)
+        commands += self._doubt_messages(health.source)
+
+    def _doubt_messages(self, source: str) -> list[Command]:
+        body = {"kind": "doubt", "of": source, "doubt": self._doubts.get(source)}
+        return [Publish(device, body) for device in self.stretch.neighbour_spans]
+
+    def _alive(self, now_ns: int, commands: list[Command]) -> None:
+        self._alive_ns = now_ns // ALIVE_NS * ALIVE_NS + ALIVE_NS
+        for device in self.stretch.neighbour_spans:
+            commands.append(Publish(device, {"kind": "alive"}))
+        for source in self._doubts:  # said again, in case it was not heard
+            commands += self._doubt_messages(source)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as JSON-able values."""
+        return {
+            "wake_ns": self.wake_ns,
+            "tracks": [track.snapshot() for track in self.tracks],
+            "ramps": [ramp.snapshot() for ramp in self._ramps],
+            "claimed": self._claimed,
+            "next_id": self._next_id,
+            "alive_ns": self._alive_ns,
+            "doubts": dict(self._doubts),
+            "tracks_wake_ns": self._tracks_wake_ns,
+            "ramps_wake_ns": self._ramps_wake_ns,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot."""
+        self.wake_ns, self._alive_ns = state["wake_ns"], state["alive_ns"]
+        self._tracks_wake_ns, self._ramps_wake_ns = state["tracks_wake_ns"], state["ramps_wake_ns"]
+        self._claimed, self._next_id = state["claimed"], state["next_id"]
+        self._doubts = dict(state["doubts"])
+        self.tracks = [Track.restored(track) for track in state["tracks"]]
+        for ramp, saved in zip(self._ramps, state["ramps"], strict=True):
+            ramp.restore(saved)

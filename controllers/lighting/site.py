@@ -1,0 +1,121 @@
+"""The site file of a lit path: where lamps and radars stand, who their controllers are, and how the light behaves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from drivers.errors import InputError
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Percent = Annotated[float, msgspec.Meta(ge=0.1, le=100)]
+
+
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the site lies, for sunrise and sunset. Example: 51.97, 7.64, "Europe/Berlin"."""
+
+    lat_deg: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    lon_deg: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    timezone: str
+
+
+class LampPost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A lamp: its name on the board, metres along the path, watts at full level."""
+
+    name: str
+    x_m: float
+    power_w: Positive = 20.0
+
+
+class RadarPost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A radar: its name on the board, metres along the path, its usable range; it looks up, to larger x, or down."""
+
+    name: str
+    x_m: float
+    looks: Literal["up", "down"]
+    range_m: Positive = 40.0
+
+
+class ControllerSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One controller: its name, its board (a catalog name or a file), what hangs on it, and its neighbours.
+
+    `neighbours` maps the board's device (``"neighbour"``) to the other controller's name.
+    """
+
+    name: str
+    board: str
+    lamps: tuple[LampPost, ...]
+    radars: tuple[RadarPost, ...]
+    neighbours: dict[str, str] = {}
+
+
+class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the light goes with a rider.
+
+    A lamp is owed from `ahead_m` or `ahead_s` of riding, whichever is more, until `behind_m` past it. `rise_s` is the
+    gear's fade time, which has to be over by then. `hold_s` is how long a lamp stays full after that, `fall_s` how long
+    it sinks. `keep_s` is how long somebody unseen is still believed to be there.
+    """
+
+    calendar: Literal["other-sections", "rieselfelder", "always"] = "other-sections"
+    base_pct: Percent = 10.0
+    full_pct: Percent = 100.0
+    ahead_m: Positive = 70.0
+    ahead_s: Positive = 12.0
+    behind_m: Positive = 32.0
+    rise_s: Positive = 1.0
+    hold_s: Positive = 2.0
+    fall_s: Positive = 5.0
+    keep_s: Positive = 60.0
+
+
+class LightingSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole site. Example: controllers/sites/kanalpromenade-reference.toml."""
+
+    format: Literal[1]
+    name: str
+    product: Literal["lighting"]
+    place: Place
+    controllers: tuple[ControllerSite, ...]
+    title: str = ""
+    light: Behaviour = Behaviour()
+
+    def controller(self, name: str) -> ControllerSite:
+        """The controller called `name`. Raises InputError with the names there are."""
+        for controller in self.controllers:
+            if controller.name == name:
+                return controller
+        known = ", ".join(controller.name for controller in self.controllers)
+        raise InputError(f"site {self.name} has no controller {name!r}; it has: {known}")
+
+
+def check(site: LightingSite, origin: str) -> LightingSite:
+    """What types cannot say: names once, neighbours exist. Raises InputError naming `origin` and the place."""
+    if not site.controllers:
+        raise InputError(f"{origin}: $.controllers: at least one is needed")
+    names = [controller.name for controller in site.controllers]
+    _once(names, f"{origin}: $.controllers", "controller")
+    for n, controller in enumerate(site.controllers):
+        at = f"{origin}: $.controllers[{n}]"
+        _once([lamp.name for lamp in controller.lamps], f"{at}.lamps", "lamp")
+        _once([radar.name for radar in controller.radars], f"{at}.radars", "radar")
+        if not controller.lamps:
+            raise InputError(f"{at}.lamps: at least one is needed")
+        for device, other in controller.neighbours.items():
+            if other not in names or other == controller.name:
+                raise InputError(
+                    f"{at}.neighbours.{device}: {other!r} is no other controller; known: {', '.join(names)}"
+                )
+    return site
+
+
+def _once(names: list[str], at: str, what: str) -> None:
+    for n, name in enumerate(names):
+        if name in names[:n]:
+            raise InputError(f"{at}[{n}].name: {what} {name!r} is named twice")
+
+
+def mm(metres: float) -> int:
+    """Metres of a site file as whole millimetres."""
+    return round(metres * 1000)

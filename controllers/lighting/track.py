@@ -1,0 +1,144 @@
+"""Somebody on the path, as far as one controller knows: the last measurement, and closed forms from there.
+
+A track claims lamps: all from `behind` its slowest possible position to `ahead` of its fastest. Between measurements
+the claim moves by itself, and `wake_ns` says when it next reaches a lamp or leaves one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import Any
+
+from controllers.lighting.site import Behaviour, mm
+from controllers.lighting.stretch import FAR_MM, Lane
+from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
+
+SLOW_MM_S = 1_000
+"""Slower than this (3.6 km/h, a stroll) somebody may turn at any moment: light to both sides."""
+
+STRAY_MM_S = 500
+"""How fast somebody slow may leave the spot unseen."""
+
+CONFIRM_NS = 450 * NS_PER_MS
+"""A second report within this time makes a track of a detection; one report alone may be clutter."""
+
+OVERDUE_MM = 5_000
+"""So far beyond the place where it had to be seen again, a track has probably turned."""
+
+SLACK_MM = 3_000
+"""Position error allowed for everywhere: radar steps of 1 m, site files, a bicycle's length."""
+
+REACTION_MS = 500
+"""Second report, bus and tick grid, before a lamp begins to rise."""
+
+
+class Reach:
+    """Distances and times of a site's behaviour, as the track needs them."""
+
+    __slots__ = ("ahead_mm", "ahead_ms", "behind_mm", "keep_ns", "lead_ms")
+
+    def __init__(self, light: Behaviour) -> None:
+        self.ahead_mm = mm(light.ahead_m) + SLACK_MM
+        self.ahead_ms = round(light.ahead_s * 1000)
+        self.lead_ms = round(light.rise_s * 1000) + REACTION_MS
+        self.behind_mm = mm(light.behind_m) + SLACK_MM
+        self.keep_ns = round(light.keep_s * NS_PER_S)
+
+
+class Track:
+    """One rider, walker or group. `mask` has a bit for each lamp claimed now.
+
+    `u0_mm` along its lane at `t0_ns`, `speed_mm_s` >= 0. `hold_u_mm`: nobody passes there unseen, so the light behind
+    waits there for the rider to be seen again. `remote` is the neighbour's name for a rider it announced.
+    """
+
+    __slots__ = (
+        "confirmed",
+        "hold_u_mm",
+        "id",
+        "lane",
+        "mask",
+        "published_ns",
+        "remote",
+        "speed_mm_s",
+        "t0_ns",
+        "u0_mm",
+        "wake_ns",
+    )
+
+    def __init__(self, number: int, remote: str, t0_ns: int) -> None:
+        self.id, self.remote, self.t0_ns = number, remote, t0_ns
+        self.confirmed = False
+        self.lane = self.u0_mm = self.speed_mm_s = self.mask = 0
+        self.hold_u_mm = FAR_MM
+        self.published_ns = -FOREVER_NS
+        self.wake_ns = FOREVER_NS
+
+    def measured(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int, hold_u_mm: int) -> None:
+        """Take over a measurement, of the own radar or the neighbour's."""
+        self.lane, self.u0_mm, self.speed_mm_s, self.t0_ns, self.hold_u_mm = lane, u_mm, speed_mm_s, t_ns, hold_u_mm
+
+    def distance_mm(self, lane: int, u_mm: int, slow: bool, t_ns: int) -> int:
+        """How far a detection lies from where this track is expected; FAR_MM if it cannot be the same."""
+        age_ns = t_ns - self.t0_ns
+        speed = self.speed_mm_s
+        expected = self.u0_mm + speed * age_ns // NS_PER_S
+        if lane != self.lane:
+            if not slow and speed >= SLOW_MM_S and expected < self.hold_u_mm + OVERDUE_MM:
+                return FAR_MM
+            u_mm = -u_mm
+        if speed < SLOW_MM_S:
+            stray_mm = (STRAY_MM_S + speed) * age_ns // NS_PER_S + SLACK_MM
+            low, high = self.u0_mm - stray_mm, self.u0_mm + stray_mm
+        else:
+            low = min(self.u0_mm + speed * 3 // 5 * age_ns // NS_PER_S, self.hold_u_mm) - SLACK_MM
+            high = self.u0_mm + (speed * 23 // 20 + 300) * age_ns // NS_PER_S + SLACK_MM
+        if not low <= u_mm <= high:
+            return FAR_MM
+        return abs(u_mm - expected)
+
+    def claim(self, lane: Lane, reach: Reach, now_ns: int) -> bool:
+        """Set `mask` and `wake_ns` for `now_ns`; False when the track has left the stretch or is too old to believe."""
+        u0, t0 = self.u0_mm, self.t0_ns
+        age_ns = now_ns - t0
+        if age_ns >= reach.keep_ns:
+            return False
+        lamps = lane.lamps_u_mm
+        wake_ns = t0 + reach.keep_ns
+        if self.speed_mm_s < SLOW_MM_S:
+            ahead_mm, head_mm_s = reach.ahead_mm, STRAY_MM_S
+            grown = STRAY_MM_S * age_ns // NS_PER_S
+            first = bisect_left(lamps, u0 - ahead_mm - grown)
+            if first > 0:
+                due_ns = t0 - (-(u0 - ahead_mm - lamps[first - 1]) * NS_PER_S // STRAY_MM_S)
+                wake_ns = min(wake_ns, due_ns)
+        else:
+            head_mm_s = self.speed_mm_s * 23 // 20 + 300
+            tail_mm_s = self.speed_mm_s * 3 // 5
+            ahead_mm = max(reach.ahead_mm, head_mm_s * reach.ahead_ms // 1000) + head_mm_s * reach.lead_ms // 1000
+            grown = head_mm_s * age_ns // NS_PER_S
+            tail = min(u0 + tail_mm_s * age_ns // NS_PER_S, self.hold_u_mm) - reach.behind_mm
+            first = bisect_left(lamps, tail)
+            if first == len(lamps):
+                return False
+            left_u_mm = lamps[first] + reach.behind_mm
+            if left_u_mm < self.hold_u_mm:
+                wake_ns = min(wake_ns, t0 - (-(left_u_mm + 1 - u0) * NS_PER_S // tail_mm_s))
+        after = bisect_right(lamps, u0 + ahead_mm + grown)
+        if after < len(lamps):
+            wake_ns = min(wake_ns, t0 - (-(lamps[after] - ahead_mm - u0) * NS_PER_S // head_mm_s))
+        self.mask = lane.masks[after] & ~lane.masks[first] if after > first else 0
+        self.wake_ns = wake_ns
+        return True
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as JSON-able values."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def restored(cls, state: dict[str, Any]) -> Track:
+        """A track from its snapshot."""
+        track = cls(state["id"], state["remote"], state["t0_ns"])
+        for name in cls.__slots__:
+            setattr(track, name, state[name])
+        return track

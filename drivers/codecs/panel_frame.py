@@ -1,0 +1,155 @@
+"""One picture of an LED panel as a short byte string, and back. Exact, canonical, safe on any bytes.
+
+Our own format (no vendor's), version 1::
+
+    4C 50 31 | width | height | colours      | colours x (R G B) | tokens ...
+    "LP1"      u8      u8       varint >= 1    in order of use     one varint each
+
+The picture is read row by row as one string of pixels. A token ``(length - 1) << bits | code`` stands for `length` pixels:
+code < colours is that palette colour, code = colours copies the pixels one row above (so identical rows, however many,
+are one token). ``bits`` is the least that holds all codes. At each pixel the encoder takes the longer of the two, the
+copy if they are equal; nothing else is accepted, so one picture has one frame. Varints are LEB128, least group first.
+
+Example: the dark frame of a 96 x 32 panel is ``4c 50 31 60 20 01 00 00 00 fe 2f``, 11 bytes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+
+MAGIC = b"LP1"
+MAX_WIDTH_PX, MAX_HEIGHT_PX = 192, 64
+MAX_FRAME_BYTES = 1 << 17
+"""No frame of the largest panel is longer; what is longer is not read."""
+
+
+class PanelFrameError(ValueError):
+    """Bytes that are no panel frame; the text says where and why."""
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """Pixels of a panel: `rgb` holds 3 bytes a pixel, row by row from the top left, 0 (off) to 255 each.
+
+    Example: ``Picture(2, 1, b"\\xff\\x00\\x00\\x00\\x00\\x00")`` is a red pixel left of a dark one.
+    """
+
+    width_px: int
+    height_px: int
+    rgb: bytes
+
+    def pixel(self, x_px: int, y_px: int) -> tuple[int, int, int]:
+        """Red, green, blue at column `x_px`, row `y_px`."""
+        at = 3 * (y_px * self.width_px + x_px)
+        return self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]
+
+
+def dark(width_px: int, height_px: int) -> bytes:
+    """The frame with every pixel off."""
+    return encode(Picture(width_px, height_px, bytes(3 * width_px * height_px)))
+
+
+def encode(picture: Picture) -> bytes:
+    """The one frame of `picture`. Raises ValueError for a size outside 1 x 1 to 192 x 64 or a wrong number of bytes."""
+    width, height, rgb = picture.width_px, picture.height_px, picture.rgb
+    if not (1 <= width <= MAX_WIDTH_PX and 1 <= height <= MAX_HEIGHT_PX):
+        raise ValueError(f"{width} x {height} px: a panel has 1 x 1 to {MAX_WIDTH_PX} x {MAX_HEIGHT_PX} px")
+    count = width * height
+    if len(rgb) != 3 * count:
+        raise ValueError(f"{len(rgb)} bytes for {width} x {height} px: 3 a pixel make {3 * count}")
+    palette: dict[bytes, int] = {}
+    pixels = [palette.setdefault(rgb[at : at + 3], len(palette)) for at in range(0, 3 * count, 3)]
+    runs, copies = _lengths(pixels, width)
+    copy_code = len(palette)
+    bits = copy_code.bit_length()
+    frame = bytearray(MAGIC + bytes((width, height)))
+    _put_varint(frame, len(palette))
+    for colour in palette:
+        frame += colour
+    at = 0
+    while at < count:
+        run, copy = runs[at], copies[at]
+        length, code = (copy, copy_code) if copy >= run else (run, pixels[at])
+        _put_varint(frame, (length - 1) << bits | code)
+        at += length
+    return bytes(frame)
+
+
+def _lengths(pixels: list[int], width: int) -> tuple[list[int], list[int]]:
+    """For each pixel: how many from here have its colour, and how many equal the one above them."""
+    count = len(pixels)
+    runs, copies = [1] * count, [0] * (count + 1)
+    for at in range(count - 2, -1, -1):
+        if pixels[at] == pixels[at + 1]:
+            runs[at] = runs[at + 1] + 1
+    for at in range(count - 1, width - 1, -1):
+        if pixels[at] == pixels[at - width]:
+            copies[at] = copies[at + 1] + 1
+    return runs, copies
+
+
+def _put_varint(frame: bytearray, value: int) -> None:
+    while value > 0x7F:
+        frame.append(value & 0x7F | 0x80)
+        value >>= 7
+    frame.append(value)
+
+
+def _varint(frame: bytes, at: int) -> tuple[int, int]:
+    """The number at `at`, and where the next one begins."""
+    value = shift = 0
+    while at < len(frame):
+        value |= (frame[at] & 0x7F) << shift
+        at += 1
+        if frame[at - 1] < 0x80:
+            return value, at
+        shift += 7
+        if shift > 28:
+            raise PanelFrameError(f"byte {at}: a number of more than 5 bytes")
+    raise PanelFrameError(f"byte {at}: the frame ends inside it; it was cut")
+
+
+@lru_cache(maxsize=256)  # gate, panel and report look at the same frames
+def decode(frame: bytes) -> Picture:
+    """The picture of `frame`. Raises PanelFrameError for anything that `encode` does not make."""
+    if len(frame) > MAX_FRAME_BYTES:
+        raise PanelFrameError(f"{len(frame)} bytes: longer than any frame")
+    if frame[:3] != MAGIC or len(frame) < 5:
+        raise PanelFrameError("byte 0: a frame begins with 'LP1', width and height")
+    width, height = frame[3], frame[4]
+    if not (1 <= width <= MAX_WIDTH_PX and 1 <= height <= MAX_HEIGHT_PX):
+        raise PanelFrameError(f"byte 3: {width} x {height} px is no size of a panel")
+    colours, at = _varint(frame, 5)
+    if not (1 <= colours <= width * height and at + 3 * colours <= len(frame)):
+        raise PanelFrameError(f"byte 5: a palette of {colours} colours does not fit")
+    palette = [frame[entry : entry + 3] for entry in range(at, at + 3 * colours, 3)]
+    rgb = _pixels(frame, at + 3 * colours, palette, width, height)
+    picture = Picture(width, height, rgb)
+    if encode(picture) != frame:
+        raise PanelFrameError("not the canonical frame of its picture")
+    return picture
+
+
+def _pixels(frame: bytes, at: int, palette: list[bytes], width: int, height: int) -> bytes:
+    copy_code = len(palette)
+    bits = copy_code.bit_length()
+    mask = (1 << bits) - 1
+    row, total = 3 * width, 3 * width * height
+    rgb = bytearray()
+    while len(rgb) < total:
+        token, after = _varint(frame, at)
+        code, size = token & mask, 3 * ((token >> bits) + 1)
+        if size > total - len(rgb):
+            raise PanelFrameError(f"byte {at}: {size // 3} px run past the end of the picture")
+        if code < copy_code:
+            rgb += palette[code] * (size // 3)
+        elif code == copy_code and len(rgb) >= row:
+            above = bytes(rgb[-row:])
+            rgb += (above * (size // row + 1))[:size]
+        else:
+            raise PanelFrameError(f"byte {at}: code {code} of a palette of {copy_code} means nothing here")
+        at = after
+    if at != len(frame):
+        raise PanelFrameError(f"byte {at}: {len(frame) - at} bytes too many")
+    return bytes(rgb)

@@ -1,0 +1,103 @@
+"""Radar with a name: LD2451 frames in, RadarReport values out, and a word when it falls silent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drivers.clock import FOREVER_NS
+from drivers.codecs.ld2451 import IDLE_FRAME, Ack, Ld2451Stream, Target
+from drivers.interfaces import ByteLink, Emit
+from drivers.quantities import Detection, DeviceHealth, RadarReport
+
+_MM_S = tuple(kmh * 2_500 // 9 for kmh in range(256))
+"""km/h to mm/s, rounded down: 3 km/h is 833 mm/s."""
+
+
+def _detection(target: Target) -> Detection:
+    speed_mm_s = _MM_S[target.speed_kmh]
+    return Detection(
+        target.distance_m * 1000,
+        speed_mm_s if target.approaching else -speed_mm_s,
+        target.angle_deg,
+        target.snr,
+    )
+
+
+class Ld2451Radar:
+    """An LD2451 on a wire of its own.
+
+    Emits a RadarReport for every report with targets and one empty one when the last target has left; idle frames
+    after that only prove that the sensor lives. Emits DeviceHealth when no valid frame came for `stale_ns` (default
+    3 s: the part sends one idle frame a second) and when frames come again.
+    """
+
+    def __init__(self, name: str, link: ByteLink, emit: Emit, *, stale_ns: int = 3_000_000_000) -> None:
+        self.name = name
+        self.wake_ns = 0
+        self.stream = Ld2451Stream()
+        self._emit, self._stale_ns = emit, stale_ns
+        self._last_ns = -1
+        self._in_view = False
+        self._ok = True
+        link.receiver = self.on_bytes
+        link.repeat_receiver = self.on_repeat
+
+    def on_bytes(self, data: bytes, t_ns: int) -> None:
+        """Bytes came; values leave at once."""
+        for event in self.stream.feed(data):
+            if isinstance(event, Ack):
+                continue
+            self._alive(t_ns)
+            targets = event.targets
+            if targets:
+                self._in_view = True
+                self._emit(RadarReport(t_ns, self.name, tuple([_detection(target) for target in targets])))
+            elif self._in_view:
+                self._in_view = False
+                self._emit(RadarReport(t_ns, self.name, ()))
+
+    def on_repeat(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        """The same frame `count` times. An idle frame repeated only proves that the sensor lived."""
+        if frame == IDLE_FRAME and self.stream.empty and not self._in_view and self._ok:
+            self._last_ns = last_ns
+            self.wake_ns = last_ns + self._stale_ns
+            return
+        step_ns = (last_ns - first_ns) // (count - 1) if count > 1 else 0
+        for n in range(count):
+            self.on_bytes(frame, first_ns + n * step_ns)
+
+    def _alive(self, t_ns: int) -> None:
+        self._last_ns = t_ns
+        self.wake_ns = t_ns + self._stale_ns
+        if not self._ok:
+            self._ok = True
+            self._emit(DeviceHealth(t_ns, self.name, True))
+
+    def advance(self, now_ns: int) -> None:
+        """Notice silence. The first call starts the wait for a first frame."""
+        if now_ns < self.wake_ns:
+            return
+        if self._last_ns < 0:
+            self._last_ns = now_ns
+            self.wake_ns = now_ns + self._stale_ns
+            return
+        self._ok = False
+        self._in_view = False
+        self.wake_ns = FOREVER_NS
+        self._emit(DeviceHealth(now_ns, self.name, False, "no frame"))
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as JSON-able values."""
+        return {
+            "wake_ns": self.wake_ns,
+            "last_ns": self._last_ns,
+            "in_view": self._in_view,
+            "ok": self._ok,
+            "stream": self.stream.snapshot(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot."""
+        self.wake_ns, self._last_ns = state["wake_ns"], state["last_ns"]
+        self._in_view, self._ok = state["in_view"], state["ok"]
+        self.stream.restore(state["stream"])

@@ -1,0 +1,222 @@
+"""Reads a trace in the order it was written: whole, cut at any byte, or damaged. Memory is one chunk."""
+
+from __future__ import annotations
+
+import fnmatch
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
+from mcap.records import Channel, Metadata
+
+from drivers.recording.container import MESSAGE_HEAD, RECORD_HEAD
+from drivers.recording.events import (
+    Decision,
+    Event,
+    Line,
+    Other,
+    Repeated,
+    Snapshot,
+    Tick,
+    Value,
+    Wall,
+    Wire,
+    WireBytes,
+)
+from drivers.recording.provenance import Provenance
+from drivers.recording.walk import DAMAGE, RecordWalk, opened
+from drivers.recording.writer import METADATA, RAW
+
+Maker = Callable[[int, bytes], Event]
+"""(t_ns, message data) -> event. Raises msgspec.MsgspecError or ValueError on damaged data."""
+
+
+class _Idle(msgspec.Struct):
+    first_ns: int
+    last_ns: int
+    count: int
+    frame_hex: str
+
+
+class _LineSettings(msgspec.Struct):
+    baud: int
+    parity: str
+    stopbits: float
+
+
+class _Tick(msgspec.Struct):
+    tick: int
+
+
+class _Wall(msgspec.Struct):
+    utc_ns: int
+    synchronised: bool
+
+
+_idle = msgspec.json.Decoder(_Idle).decode
+_line = msgspec.json.Decoder(_LineSettings).decode
+_tick = msgspec.json.Decoder(_Tick).decode
+_wall = msgspec.json.Decoder(_Wall).decode
+_body = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class TraceReader:
+    """One trace file. Raises InputError if it cannot be read or is no MCAP file.
+
+    `provenance` and `wires` (in canonical order: by board, then name) are known at once, and so are `complete` (the
+    file has its end), `note` (where it ends or is damaged, empty if all is well) and `skipped_bytes`. `bad_chunks` and
+    `bad_messages` count what `events` had to leave out so far.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.provenance = Provenance()
+        self.bad_chunks = 0
+        self.bad_messages = 0
+        self._channels: dict[int, Channel] = {}
+        self._wire_of: dict[int, tuple[str, str, bool]] = {}
+        self._makers: dict[int, Maker] = {}
+        self._wanted: Sequence[str] = ()
+        walk = RecordWalk(path)
+        for opcode, body in walk.records((Opcode.CHANNEL, Opcode.METADATA)):
+            if opcode == Opcode.CHANNEL:
+                self._add_channel(body)
+            else:
+                self._add_metadata(body)
+        self.complete, self.note, self.skipped_bytes = walk.complete, walk.note, walk.skipped_bytes
+
+    @property
+    def wires(self) -> list[Wire]:
+        """All wires, sorted by board and name."""
+        found: dict[tuple[str, str], Wire] = {}
+        for channel in self._channels.values():
+            if _is_wire(channel):
+                wire = _wire(channel)
+                found.setdefault((wire.board, wire.name), wire)
+        return [found[key] for key in sorted(found)]
+
+    @property
+    def topics(self) -> list[str]:
+        """All topics, in the order they were first used."""
+        return list(dict.fromkeys(channel.topic for channel in self._channels.values()))
+
+    def events(self, topics: Sequence[str] = ()) -> Iterator[Event]:
+        """Everything, or what is on topics that match one of the patterns, e.g. ``["/wire/*", "/idle/*"]``."""
+        self.bad_chunks = self.bad_messages = 0
+        self._wanted, self._wire_of, self._makers = topics, {}, {}
+        for channel in self._channels.values():
+            self._prepare(channel)
+        for opcode, body in RecordWalk(self.path).records((Opcode.CHUNK, Opcode.MESSAGE)):
+            if opcode == Opcode.CHUNK:
+                try:
+                    records = opened(body)
+                except DAMAGE:
+                    self.bad_chunks += 1
+                else:
+                    yield from self._inside(records)
+            else:
+                yield from self._inside(RECORD_HEAD.pack(opcode, len(body)) + body)
+
+    def _inside(self, records: bytes) -> Iterator[Event]:
+        """The events of one chunk."""
+        wire_of, makers, base_ns = self._wire_of, self._makers, self.provenance.base_ns
+        unpack_record, unpack_message = RECORD_HEAD.unpack_from, MESSAGE_HEAD.unpack_from
+        end, size_b = 0, len(records)
+        while end + 9 <= size_b:
+            opcode, length = unpack_record(records, end)
+            start = end + 9
+            end = start + length
+            if end > size_b:
+                self.bad_messages += 1
+                return
+            if opcode == 5 and length >= 22:
+                channel, _, log_ns, _ = unpack_message(records, start)
+                wire = wire_of.get(channel)
+                if wire is not None:
+                    board, name, outward = wire
+                    yield WireBytes(log_ns - base_ns, board, name, outward, records[start + 22 : end])
+                elif (maker := makers.get(channel)) is not None:
+                    try:
+                        event = maker(log_ns - base_ns, records[start + 22 : end])
+                    except (msgspec.MsgspecError, ValueError):
+                        self.bad_messages += 1
+                    else:
+                        yield event
+                elif channel not in self._channels:
+                    self.bad_messages += 1
+            elif opcode == 4:
+                self._add_channel(records[start:end])
+
+    def _add_metadata(self, body: bytes) -> None:
+        try:
+            metadata = Metadata.read(ReadDataStream(io.BytesIO(body)))
+            if metadata.name == METADATA:
+                self.provenance = Provenance.from_metadata(metadata.metadata)
+        except (*DAMAGE, AssertionError):
+            self.bad_messages += 1
+
+    def _add_channel(self, body: bytes) -> None:
+        try:
+            channel = Channel.read(ReadDataStream(io.BytesIO(body)))
+            _wire(channel)
+        except DAMAGE:
+            self.bad_messages += 1
+        else:
+            if channel.id not in self._channels:
+                self._channels[channel.id] = channel
+                self._prepare(channel)
+
+    def _prepare(self, channel: Channel) -> None:
+        """Be ready for the messages of a channel, if they are wanted."""
+        if self._wanted and not any(fnmatch.fnmatchcase(channel.topic, pattern) for pattern in self._wanted):
+            return
+        if _is_wire(channel):
+            wire = _wire(channel)
+            self._wire_of[channel.id] = (wire.board, wire.name, channel.metadata.get("direction") == "tx")
+        else:
+            self._makers[channel.id] = _maker(channel)
+
+
+def _is_wire(channel: Channel) -> bool:
+    return channel.message_encoding == RAW and channel.topic.startswith("/wire/")
+
+
+def _wire(channel: Channel) -> Wire:
+    about = channel.metadata
+    idle = bytes.fromhex(about.get("idle", ""))
+    return Wire(about.get("board", ""), about.get("wire", channel.topic), about.get("content", ""), idle)
+
+
+def _maker(channel: Channel) -> Maker:
+    """How messages of a channel become events."""
+    about = channel.metadata
+    board, wire = about.get("board", ""), about.get("wire", "")
+
+    def repeated(t_ns: int, data: bytes) -> Event:
+        idle = _idle(data)
+        return Repeated(t_ns, board, wire, bytes.fromhex(idle.frame_hex), idle.first_ns, idle.last_ns, idle.count)
+
+    def line(t_ns: int, data: bytes) -> Event:
+        settings = _line(data)
+        return Line(t_ns, board, wire, settings.baud, settings.parity, settings.stopbits)
+
+    def wall(t_ns: int, data: bytes) -> Event:
+        known = _wall(data)
+        return Wall(t_ns, known.utc_ns, known.synchronised)
+
+    source, value_kind = about.get("source", ""), about.get("kind", "")
+    makers: dict[str, Maker] = {
+        "idle": repeated,
+        "line": line,
+        "wall": wall,
+        "value": lambda t_ns, data: Value(t_ns, board, source, value_kind, _body(data)),
+        "tick": lambda t_ns, data: Tick(t_ns, board, _tick(data).tick),
+        "decision": lambda t_ns, data: Decision(t_ns, board, _body(data)),
+        "snapshot": lambda t_ns, data: Snapshot(t_ns, board, _body(data)),
+    }
+    kind = channel.topic.split("/")[1] if channel.topic.startswith("/") and channel.message_encoding == "json" else ""
+    return makers.get(kind, lambda t_ns, data: Other(t_ns, channel.topic, data))

@@ -1,0 +1,143 @@
+"""Walks the records of an MCAP file in file order, past cuts and damage, with memory of one record.
+
+The mcap library's reader wants the index at the end, which a crashed recorder never wrote; its stream reader stops at
+the first odd byte. This walk needs neither: where a record cannot be right it searches for the next chunk.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Container, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+from mcap.data_stream import ReadDataStream
+from mcap.exceptions import McapError
+from mcap.opcode import Opcode
+from mcap.records import Chunk
+from mcap.stream_reader import get_chunk_data_stream
+
+from drivers.errors import InputError
+from drivers.recording.container import CHUNK_HEAD, COMPRESSION, MAGIC, RECORD_HEAD
+
+Record = tuple[int, bytes]
+"""(opcode, body)."""
+
+DAMAGE = (McapError, zstandard.ZstdError, struct.error, ValueError, RuntimeError, MemoryError, EOFError)
+"""What decoding damaged records may raise."""
+
+_LARGEST_B = 1 << 28
+"""No honest chunk is larger than 256 MiB; keeps a damaged length from filling the memory."""
+_WINDOW_B = 1 << 20
+_COMPRESSION_AT = RECORD_HEAD.size + CHUNK_HEAD.size
+
+
+class RecordWalk:
+    """One pass over a file. `complete`, `note` and `skipped_bytes` are final when `records` has ended.
+
+    Raises InputError if the file cannot be read or is no MCAP file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.complete = False
+        self.note = ""
+        self.skipped_bytes = 0
+        try:
+            with path.open("rb") as stream:
+                magic = stream.read(len(MAGIC))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        if magic != MAGIC:
+            raise InputError(f"{path}: byte 0: not an MCAP file, it begins with {magic.hex(' ') or 'nothing'}")
+
+    def records(self, wanted: Container[int]) -> Iterator[Record]:
+        """Every record whose opcode is wanted."""
+        with self.path.open("rb") as stream:
+            size_b = os.fstat(stream.fileno()).st_size
+            before = at = len(MAGIC)
+            while True:
+                stream.seek(at)
+                head = stream.read(RECORD_HEAD.size)
+                end = _end(stream, head, at, size_b)
+                if end is None:
+                    found = _next_chunk(stream, before + 1, size_b)
+                    if found is None:
+                        self._cut(at, size_b)
+                        return
+                    self.skipped_bytes += max(0, found - at)
+                    self.note = f"damaged at byte {at}; read on at byte {found}"
+                    before = at = found
+                    continue
+                if head[0] in wanted:
+                    stream.seek(at + RECORD_HEAD.size)
+                    yield head[0], stream.read(end - at - RECORD_HEAD.size)
+                if head[0] == Opcode.FOOTER:
+                    self._footer(end, size_b)
+                    return
+                before, at = at, end
+
+    def _cut(self, at: int, size_b: int) -> None:
+        what = f"inside a record that begins at byte {at}" if at < size_b else "without its footer"
+        self.note = f"ends at byte {size_b} {what}"
+        self.skipped_bytes += size_b - at
+
+    def _footer(self, end: int, size_b: int) -> None:
+        if size_b < end + len(MAGIC):
+            self.note = f"ends at byte {size_b} inside the closing magic"
+        else:
+            self.complete = True
+
+
+def opened(body: bytes) -> bytes:
+    """The records inside a chunk. Raises one of DAMAGE: not decompressible, wrong checksum, impossible size."""
+    chunk = Chunk.read(ReadDataStream(io.BytesIO(body)))
+    if chunk.uncompressed_size > _LARGEST_B:
+        raise ValueError("impossible size")
+    if chunk.compression == "zstd" and zstandard.frame_content_size(chunk.data) not in (-1, chunk.uncompressed_size):
+        raise ValueError("sizes differ")
+    stream, size_b = get_chunk_data_stream(chunk, validate_crc=True)
+    return stream.read(size_b)
+
+
+def _end(stream: BinaryIO, head: bytes, at: int, size_b: int) -> int | None:
+    """Where the record at `at` ends; None if it cannot be a whole record."""
+    if len(head) < RECORD_HEAD.size:
+        return None
+    opcode, length = RECORD_HEAD.unpack(head)
+    end: int = at + RECORD_HEAD.size + length
+    if end > size_b or length > _LARGEST_B or not (0 < opcode <= Opcode.DATA_END or opcode >= 0x80):
+        return None
+    if opcode == Opcode.FOOTER and length != 20:
+        return None
+    if opcode == Opcode.CHUNK and not _chunk_adds_up(stream.read(CHUNK_HEAD.size + 32), length):
+        return None
+    return end
+
+
+def _chunk_adds_up(front: bytes, length: int) -> bool:
+    """True if a chunk's inner lengths fit its outer one."""
+    at = CHUNK_HEAD.size
+    name_b = int.from_bytes(front[at : at + 4], "little")
+    at += 4 + name_b
+    return name_b <= 16 and length == at + 8 + int.from_bytes(front[at : at + 8], "little")
+
+
+def _next_chunk(stream: BinaryIO, start: int, size_b: int) -> int | None:
+    """Where the next whole zstd chunk begins, at `start` or later."""
+    while start < size_b:
+        stream.seek(start)
+        window = stream.read(_WINDOW_B + _COMPRESSION_AT + len(COMPRESSION))
+        mark = window.find(COMPRESSION, _COMPRESSION_AT)
+        while mark >= 0:
+            at = start + mark - _COMPRESSION_AT
+            stream.seek(at)
+            head = stream.read(RECORD_HEAD.size)
+            if head[0] == Opcode.CHUNK and _end(stream, head, at, size_b) is not None:
+                return at
+            mark = window.find(COMPRESSION, mark + 1)
+        start += _WINDOW_B
+    return None

@@ -1,0 +1,197 @@
+"""Writes a trace: raw bytes a wire, decoded values, ticks, decisions, wall time, and where it all comes from.
+
+Topics (all but raw bytes are JSON with a schema; log time = monotonic time + `Provenance.base_ns`):
+
+    /wire/BOARD/WIRE/rx|tx       the bytes as they passed ("application/octet-stream"), one message a read or write
+    /idle/BOARD/WIRE             a run of the wire's idle frame: first_ns, last_ns, count, frame_hex
+    /line/BOARD/WIRE             baud, parity, stopbits from here on
+    /value/BOARD/SOURCE/KIND     a quantity
+    /tick/BOARD                  the scan cycle `tick` began
+    /decision/BOARD/TARGET       a command that passed the last gate
+    /snapshot/BOARD              all state
+    /wall                        utc_ns, synchronised
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from drivers.clock import FOREVER_NS
+from drivers.quantities import Quantity
+from drivers.recording.container import ContainerWriter
+from drivers.recording.events import Wire
+from drivers.recording.provenance import Provenance
+from drivers.recording.schemas import ANYTHING, Schema, holds_bytes, plain_json, plain_schema
+
+METADATA = "leeze"
+RAW = "application/octet-stream"
+
+
+def _record(**fields: str) -> Schema:
+    return {"type": "object", "properties": {name: {"type": kind} for name, kind in fields.items()}}
+
+
+_IDLE = _record(first_ns="integer", last_ns="integer", count="integer", frame_hex="string")
+_LINE = _record(t_ns="integer", baud="integer", parity="string", stopbits="number")
+_TICK = _record(tick="integer", t_ns="integer")
+_WALL = _record(t_ns="integer", utc_ns="integer", synchronised="boolean")
+
+
+class TraceWriter:
+    """One trace file. Not for several threads.
+
+    Args:
+        path: the file; an old one is replaced. InputError if it cannot be written.
+        provenance: see drivers.recording.provenance.collect.
+        chunk_size_b: a chunk goes out when it holds this much; memory is about three times this.
+        chunk_ns: a chunk goes out after this much time at the latest, e.g. 10 s for a flight recorder: a crash costs
+            what came since.
+    """
+
+    def __init__(
+        self, path: Path, provenance: Provenance, *, chunk_size_b: int = 1 << 20, chunk_ns: int = FOREVER_NS
+    ) -> None:
+        library = f"leeze {provenance.version}".strip()
+        self._file = ContainerWriter(path, library, chunk_size_b=chunk_size_b, chunk_ns=chunk_ns)
+        self._file.add_metadata(METADATA, provenance.to_metadata())
+        self._base_ns = provenance.base_ns
+        self._message = self._file.message
+        self._schemas: dict[str, int] = {}
+        self._channels: dict[object, int] = {}
+        self._wires: dict[int, Wire] = {}  # by channel
+
+    def __enter__(self) -> TraceWriter:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def add_wire(self, board: str, wire: str, direction: str, content: str = "", idle: bytes = b"") -> int:
+        """One direction of a wire: ``"rx"`` into the board, ``"tx"`` out of it. Returns its channel for `bytes_passed`.
+
+        `content` names what runs on it, e.g. ``"ld2451"``; `idle` is the frame it repeats when nothing happens.
+        """
+        about = {"board": board, "wire": wire, "direction": direction, "content": content, "idle": idle.hex()}
+        channel = self._file.add_channel(f"/wire/{board}/{wire}/{direction}", RAW, 0, about)
+        self._wires[channel] = Wire(board, wire, content, idle)
+        return channel
+
+    def bytes_passed(self, channel: int, data: bytes, t_ns: int) -> None:
+        """`data` passed at `t_ns`."""
+        self._message(channel, data, t_ns + self._base_ns)
+
+    def repeated(self, channel: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        """`frame` came in `count` times on the wire of `channel`, which was quiet in between."""
+        idle = self._channels.get(channel) or self._idle_channel(channel)
+        text = b'{"first_ns":%d,"last_ns":%d,"count":%d,"frame_hex":"%b"}'
+        data = text % (first_ns, last_ns, count, frame.hex().encode())
+        self._message(idle, data, last_ns + self._base_ns)
+
+    def line(self, board: str, wire: str, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
+        """Line settings of a wire from `t_ns` on."""
+        key = ("line", board, wire)
+        channel = self._channels.get(key) or self._add(
+            key, f"/line/{board}/{wire}", "line", _LINE, {"board": board, "wire": wire}
+        )
+        body = {"t_ns": t_ns, "baud": baud, "parity": parity, "stopbits": stopbits}
+        self._message(channel, msgspec.json.encode(body), t_ns + self._base_ns)
+
+    def value(self, board: str, quantity: Quantity) -> None:
+        """A decoded value, at its own time."""
+        kind = type(quantity)
+        key = (board, quantity.source, kind)
+        channel = self._channels.get(key) or self._add(
+            key,
+            f"/value/{board}/{quantity.source}/{kind.__name__}",
+            kind.__name__,
+            plain_schema(kind),
+            {"board": board, "source": quantity.source, "kind": kind.__name__},
+        )
+        self._message(channel, msgspec.json.encode(quantity), quantity.t_ns + self._base_ns)
+
+    def tick(self, board: str, tick: int, t_ns: int) -> None:
+        """Scan cycle number `tick` began."""
+        key = ("tick", board)
+        channel = self._channels.get(key) or self._add(key, f"/tick/{board}", "tick", _TICK, {"board": board})
+        self._message(channel, b'{"tick":%d,"t_ns":%d}' % (tick, t_ns), t_ns + self._base_ns)
+
+    def decision(self, board: str, command: msgspec.Struct | dict[str, Any], t_ns: int) -> None:
+        """A command that passed the last gate: a struct, or a JSON-able dict; either may name its `target`."""
+        kind = type(command)
+        if isinstance(command, dict):
+            target, data = str(command.get("target", "")), plain_json(command)
+        else:
+            target = getattr(command, "target", "")
+            data = plain_json(command) if holds_bytes(kind) else msgspec.json.encode(command)
+        key = ("decision", board, target, kind)
+        channel = self._channels.get(key)
+        if channel is None:
+            schema = ANYTHING if isinstance(command, dict) else plain_schema(type(command))
+            topic = f"/decision/{board}/{target}".rstrip("/")
+            channel = self._add(key, topic, kind.__name__, schema, {"board": board, "target": target})
+        self._message(channel, data, t_ns + self._base_ns)
+
+    def snapshot(self, board: str, state: dict[str, Any], t_ns: int) -> None:
+        """All state of a board; a flight recorder's file opens with one."""
+        key = ("snapshot", board)
+        channel = self._channels.get(key) or self._add(
+            key, f"/snapshot/{board}", "snapshot", ANYTHING, {"board": board}
+        )
+        self._message(channel, msgspec.json.encode(state), t_ns + self._base_ns)
+
+    def wall(self, t_ns: int, utc_ns: int, synchronised: bool) -> None:
+        """At `t_ns` it was `utc_ns`."""
+        channel = self._channels.get("wall") or self._add("wall", "/wall", "wall", _WALL, {})
+        body = {"t_ns": t_ns, "utc_ns": utc_ns, "synchronised": synchronised}
+        self._message(channel, msgspec.json.encode(body), t_ns + self._base_ns)
+
+    def sink(self, wires: Sequence[Wire]) -> TraceSink:
+        """A sink for taps (drivers.links.tap.Sink); a wire's number is its place in `wires`. Adds both directions."""
+        return TraceSink(self, wires)
+
+    def flush(self) -> None:
+        """End the open chunk and hand everything to the operating system."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write what is left and the index. A second call does nothing."""
+        self._file.close()
+
+    def _idle_channel(self, channel: int) -> int:
+        wire = self._wires[channel]
+        return self._add(
+            channel, f"/idle/{wire.board}/{wire.name}", "idle", _IDLE, {"board": wire.board, "wire": wire.name}
+        )
+
+    def _add(self, key: object, topic: str, name: str, schema: Schema, about: dict[str, str]) -> int:
+        """A JSON channel, made when first used."""
+        if name not in self._schemas:
+            self._schemas[name] = self._file.add_schema(f"leeze.{name}", "jsonschema", msgspec.json.encode(schema))
+        self._channels[key] = channel = self._file.add_channel(topic, "json", self._schemas[name], about)
+        return channel
+
+
+class TraceSink:
+    """Puts what passes a tap into a trace; made by `TraceWriter.sink`."""
+
+    def __init__(self, writer: TraceWriter, wires: Sequence[Wire]) -> None:
+        self._writer = writer
+        self._channels = [
+            (
+                writer.add_wire(wire.board, wire.name, "rx", wire.content, wire.idle),
+                writer.add_wire(wire.board, wire.name, "tx", wire.content, wire.idle),
+            )
+            for wire in wires
+        ]
+
+    def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
+        """`data` passed on `wire` at `t_ns`."""
+        self._writer.bytes_passed(self._channels[wire][outward], data, t_ns)
+
+    def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        """The same idle frame came in `count` times."""
+        self._writer.repeated(self._channels[wire][0], frame, first_ns, last_ns, count)

@@ -1,0 +1,60 @@
+"""What all four commands share: how a run ends. Exit codes and one line on stderr; never a traceback for bad input.
+
+0 fine, 1 the thing under test failed, 2 wrong use or bad input, 3 the bench is broken, 130 interrupted by Ctrl-C,
+141 the reader of our output went away (128 + SIGPIPE, as a shell would say).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from drivers.errors import BenchError, DriverError, InputError
+
+INTERRUPTED = 130
+READER_GONE = 141
+
+
+def run(main: Callable[[list[str]], int], argv: Sequence[str] | None = None) -> int:
+    """Call `main` with the command line (`argv`, or the process's own) and give its exit code.
+
+    ``error: …`` goes to stderr for InputError and files that cannot be used (2), BenchError and DriverError (3). An
+    argparse exit (2 for wrong use, 0 for --help) becomes the return value. Example, at the end of a cli module::
+
+        def main(argv: Sequence[str] | None = None) -> int:
+            return run(_main, argv)
+    """
+    try:
+        code = main(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()  # so that a closed pipe is noticed here and not while Python shuts down
+    except (InputError, BenchError, DriverError) as error:
+        return _refuse(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _let_go_of_stdout()
+        return READER_GONE
+    except OSError as error:
+        if error.filename is None:  # no file of the user's: a fault of ours, which keeps its traceback
+            raise
+        return _refuse(f"{os.fsdecode(error.filename)}: {error.strerror}", InputError.exit_code)
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else InputError.exit_code if leave.code else 0
+    return code
+
+
+def _refuse(text: str, exit_code: int) -> int:
+    for line in text.splitlines() or [""]:
+        sys.stderr.write(f"error: {line}\n")
+    return exit_code
+
+
+def _let_go_of_stdout() -> None:
+    """Point stdout at nothing, or Python complains once more when it flushes at exit."""
+    try:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+    except (OSError, ValueError):  # stdout is not a file (a test's capture, an embedding)
+        return

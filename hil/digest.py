@@ -1,0 +1,243 @@
+"""The digest of a run: what passed on every wire, in canonical order, chained, the same with and without skipping.
+
+A record is one of two, little-endian:
+
+    bytes  tick:i64 (>= 0)  key:u16  length:u32  data                                all of one tick, wire and direction
+    run    -1:i64           key:u16  length:u32  frame  first:i64 last:i64 count:i64    idle frames in a row
+
+`key` is 2 * wire + outward. A record's tick is the first at or after its time: ceil(t / period). Within a tick records
+are ordered by key, so the order in which two wires were served does not show, nor how a wire's bytes were cut.
+
+Idle frames only ever lengthen the wire's open run. A run becomes a record when other bytes come in on its wire, or at
+the end. So the records, and the places where blocks are closed, hang on other bytes alone: idle frames handed over one
+by one, in repeats of any size, early or late, give the same digest.
+
+The chain: link = sha256(link || records), closed whenever `FOLD_BYTES` have gathered and at the end of each block.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from drivers.clock import FOREVER_NS, NS_PER_S
+
+BLOCK_NS = 60 * NS_PER_S
+FOLD_BYTES = 4096
+"""Records are hashed in portions of this size, which bounds memory and snapshots."""
+
+Run = tuple[int, int, int]
+"""(first tick, last tick, count)."""
+
+Record = tuple[int, bytes, Run | None]
+"""(key, bytes, None), or (key, frame, its run)."""
+
+OnBlock = Callable[[int, str], None]
+"""Called with (end of the block in ns, chain value so far as hex)."""
+
+OnRecord = Callable[[int, int, bytes, Run | None], None]
+"""Called with (tick, key, data, run): each record in canonical order; the tick of a run is its first."""
+
+_HEAD = struct.Struct("<qHI")
+_RUN = struct.Struct("<qqq")
+_by_key = itemgetter(0)
+
+
+class ChainDigest:
+    """A sink for taps (drivers.links.tap.Sink) that keeps nothing but a chain value and what is not yet hashed.
+
+    Args:
+        period_ns: the scan period, e.g. 20_000_000; the whole run has one.
+        wires: names in canonical order; a wire's number is its place here.
+        idle: the idle frame of each wire that has one, inward.
+        on_block: called at the end of each block that held records, e.g. ``(60_000_000_000, "9f86d081...")``.
+        on_record: called with each record; for those who look for the first difference.
+        block_ns: length of a block; choose a multiple of the period.
+    """
+
+    __slots__ = (
+        "_block_end_ns",
+        "_block_ns",
+        "_idle",
+        "_link",
+        "_on_block",
+        "_on_record",
+        "_pending",
+        "_period_ns",
+        "_runs",
+        "_tick",
+        "_tick_from_ns",
+        "_tick_to_ns",
+        "_waiting",
+    )
+
+    def __init__(
+        self,
+        period_ns: int,
+        wires: Sequence[str],
+        idle: Mapping[int, bytes],
+        *,
+        on_block: OnBlock | None = None,
+        on_record: OnRecord | None = None,
+        block_ns: int = BLOCK_NS,
+    ) -> None:
+        self._period_ns, self._block_ns = period_ns, block_ns
+        self._on_block, self._on_record = on_block, on_record
+        self._idle: list[bytes | None] = [None] * (2 * len(wires))
+        for wire, frame in idle.items():
+            self._idle[2 * wire] = frame
+        self._link = hashlib.sha256("\n".join([f"leeze 1 {period_ns} {block_ns}", *wires]).encode()).digest()
+        self._pending = bytearray()  # records not yet hashed
+        self._waiting: list[Record] = []  # those of the present tick, in the order they came
+        self._runs: list[list[int] | None] = [None] * (2 * len(wires))  # open: [first_ns, last_ns, count]
+        self._tick = 0
+        self._tick_from_ns = self._tick_to_ns = -FOREVER_NS
+        self._block_end_ns = FOREVER_NS  # until the first record
+
+    def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
+        """`data` passed on `wire` at `t_ns`."""
+        key = 2 * wire + outward
+        run = self._runs[key]
+        if data == self._idle[key]:
+            if run is None:
+                self._runs[key] = [t_ns, t_ns, 1]
+            else:
+                run[1] = t_ns
+                run[2] += 1
+            return
+        if not self._tick_from_ns < t_ns <= self._tick_to_ns:
+            self._turn(t_ns)
+        if run is not None:
+            self._waiting.append((key, self._idle_of(key), self._closed(run)))
+            self._runs[key] = None
+        self._waiting.append((key, data, None))
+
+    def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        """The wire's idle frame came in `count` times. ValueError if `frame` is not its idle frame."""
+        key = 2 * wire
+        if frame != self._idle[key]:
+            raise ValueError(f"wire {wire}: {frame.hex(' ')} repeats, but is not its idle frame")
+        if count <= 0:
+            return
+        run = self._runs[key]
+        if run is None:
+            self._runs[key] = [first_ns, last_ns, count]
+        else:
+            run[1] = last_ns
+            run[2] += count
+
+    def finish(self, t_end_ns: int) -> None:
+        """The run is over: open idle runs and the last block end here. `t_end_ns` only names that block."""
+        self._flush()
+        for key, data, run in self._open_runs():
+            self._write(key, data, run)
+        self._runs = [None] * len(self._runs)
+        self._close_block(t_end_ns)
+
+    def hexdigest(self) -> str:
+        """The digest if the run ended now, as `finish` would leave it; changes nothing."""
+        link, tail = self._link, bytearray(self._pending)
+        for key, data, run in [*_merged(self._waiting), *self._open_runs()]:
+            tail += _packed(self._tick, key, data, run)
+            if len(tail) >= FOLD_BYTES:
+                link = _linked(link, tail)
+                tail.clear()
+        return _linked(link, tail).hex()
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state; at most about `FOLD_BYTES` of records and those of one tick."""
+        return {
+            "link": self._link.hex(),
+            "pending": self._pending.hex(),
+            "waiting": [[key, data.hex(), run] for key, data, run in self._waiting],
+            "runs": [list(run) if run else None for run in self._runs],
+            "tick": self._tick,
+            "tick_from_ns": self._tick_from_ns,
+            "tick_to_ns": self._tick_to_ns,
+            "block_end_ns": self._block_end_ns,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot of a digest made with the same arguments."""
+        self._link = bytes.fromhex(state["link"])
+        self._pending = bytearray.fromhex(state["pending"])
+        self._waiting = [
+            (key, bytes.fromhex(data), None if run is None else (run[0], run[1], run[2]))
+            for key, data, run in state["waiting"]
+        ]
+        self._runs = [list(run) if run else None for run in state["runs"]]
+        self._tick = state["tick"]
+        self._tick_from_ns, self._tick_to_ns = state["tick_from_ns"], state["tick_to_ns"]
+        self._block_end_ns = state["block_end_ns"]
+
+    def _idle_of(self, key: int) -> bytes:
+        frame = self._idle[key]
+        assert frame is not None  # a run is open only where there is an idle frame
+        return frame
+
+    def _closed(self, run: list[int]) -> Run:
+        return -(-run[0] // self._period_ns), -(-run[1] // self._period_ns), run[2]
+
+    def _open_runs(self) -> list[Record]:
+        return [(key, self._idle_of(key), self._closed(run)) for key, run in enumerate(self._runs) if run]
+
+    def _turn(self, t_ns: int) -> None:
+        """Go on to the tick of `t_ns`; the records of the present one are complete."""
+        self._flush()
+        period_ns = self._period_ns
+        self._tick = tick = -(-t_ns // period_ns)
+        self._tick_to_ns = tick_ns = tick * period_ns
+        self._tick_from_ns = tick_ns - period_ns
+        if tick_ns > self._block_end_ns:
+            self._close_block(self._block_end_ns)
+        if self._block_end_ns == FOREVER_NS:
+            self._block_end_ns = -(-tick_ns // self._block_ns) * self._block_ns
+
+    def _flush(self) -> None:
+        for key, data, run in _merged(self._waiting):
+            self._write(key, data, run)
+        self._waiting.clear()
+
+    def _write(self, key: int, data: bytes, run: Run | None) -> None:
+        if self._on_record is not None:
+            self._on_record(self._tick if run is None else run[0], key, data, run)
+        self._pending += _packed(self._tick, key, data, run)
+        if len(self._pending) >= FOLD_BYTES:
+            self._fold()
+
+    def _fold(self) -> None:
+        self._link = _linked(self._link, self._pending)
+        self._pending.clear()
+
+    def _close_block(self, end_ns: int) -> None:
+        self._fold()
+        self._block_end_ns = FOREVER_NS
+        if self._on_block is not None:
+            self._on_block(end_ns, self._link.hex())
+
+
+def _packed(tick: int, key: int, data: bytes, run: Run | None) -> bytes:
+    if run is None:
+        return _HEAD.pack(tick, key, len(data)) + data
+    return _HEAD.pack(-1, key, len(data)) + data + _RUN.pack(*run)
+
+
+def _linked(link: bytes, records: bytearray) -> bytes:
+    return hashlib.sha256(link + records).digest() if records else link
+
+
+def _merged(records: list[Record]) -> list[Record]:
+    """One tick's records ordered by wire and direction, neighbouring bytes joined."""
+    if len(records) < 2:
+        return records
+    merged: list[Record] = []
+    for record in sorted(records, key=_by_key):
+        key, data, run = record
+        if merged and run is None and merged[-1][0] == key and merged[-1][2] is None:
+            merged[-1] = (key, merged[-1][1] + data, None)
+        else:
+            merged.append(record)
+    return merged

@@ -1,0 +1,54 @@
+"""Bytes as a person reads them: the text of an ASCII wire, the meaning of a DALI frame, the size of a panel frame."""
+
+from __future__ import annotations
+
+import re
+
+_FORWARD = re.compile(rb"[ht]([0-9A-Fa-f]{4})\n?")
+
+
+def direct_level(data: bytes) -> tuple[int, int] | None:
+    """(address byte, arc power level) of a DALI direct level frame on an ATX-LED wire, None for anything else.
+
+    Source: IEC 62386-102, address byte 0AAAAAA0 short, 100AAAA0 group, 11111110 broadcast.
+    Example: ``direct_level(b"h0AFE\\n") == (0x0A, 254)``.
+    """
+    found = _FORWARD.fullmatch(data)
+    if found is None:
+        return None
+    frame = int(found[1], 16)
+    address, level = frame >> 8, frame & 0xFF
+    if address & 1 or not (address < 0xA0 or address == 0xFE):
+        return None
+    return address, level
+
+
+def readable(data: bytes, content: str = "bytes") -> str:
+    """A reading of `data` for people, "" where there is none. `content` is "dali", "panel" or "bytes".
+
+    Example: ``readable(b"h0AFE\\n", "dali") == "h0AFE: short address 5 to level 254"``.
+    """
+    text = _text(data)
+    if content == "dali" and (direct := direct_level(data)):
+        return f"{text}: {_addressee(direct[0])} to level {direct[1]}"
+    if content == "panel" and not text:
+        return _panel(data)
+    return text
+
+
+def _text(data: bytes) -> str:
+    """Printable ASCII with its line ends spelt out inside; a line end at the very end is left away."""
+    body = data.rstrip(b"\r\n")
+    if not body or any(not (32 <= byte < 127 or byte in b"\r\n\t") for byte in body):
+        return ""
+    return body.decode("ascii").replace("\r", "\\r").replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _addressee(address: int) -> str:
+    if address == 0xFE:
+        return "all"
+    return f"group {address >> 1 & 0x0F}" if address & 0x80 else f"short address {address >> 1}"
+
+
+def _panel(data: bytes) -> str:
+    return f"panel frame of {len(data)} bytes"

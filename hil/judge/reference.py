@@ -1,0 +1,123 @@
+"""References: what a case is expected to send, as a text file that reads well in a review.
+
+::
+
+    # leeze-reference 1
+    # case: kanalpromenade-evening
+    # board lamps-west: period 20 ms
+    1234 24680.000 lamps-west/dali 68304146450a
+
+One line a sent chunk: tick, milliseconds since the start, board/wire, the bytes in hex (``-`` for none). Lines stand in
+the order of time, then wire; a wire's own order is kept. Times carry three decimals, six where a nanosecond needs them,
+so that reading gives back what was written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from drivers.errors import InputError
+
+FORMAT = "# leeze-reference 1"
+MAX_NS = 1 << 62
+
+_LINE = re.compile(r"(\d{1,18}) (\d{1,15})\.(\d{3}|\d{6}) (\S+) (-|(?:[0-9a-f]{2})+)", re.ASCII)
+_BOARD = re.compile(r"# board (\S+): period (\d{1,6}) ms", re.ASCII)
+_WIRE = re.compile(r"[^\s/#]+/\S+")
+
+
+class Sent(msgspec.Struct, frozen=True, gc=False):
+    """Bytes that left a board.
+
+    `tick` is the board's own count, `t_ns` monotonic since the start of the run, `wire` is ``board/wire``.
+    Example: ``Sent(1234, 24_680_000_000, "lamps-west/dali", b"h0AFE\\n")``.
+    """
+
+    tick: int
+    t_ns: int
+    wire: str
+    data: bytes
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """A whole reference file: its case, the tick period of each board in milliseconds, and what was sent."""
+
+    case: str
+    periods_ms: dict[str, int]
+    sent: list[Sent]
+
+
+def write_reference(
+    path: Path, sent: Iterable[Sent], *, case: str = "", periods_ms: Mapping[str, int] | None = None
+) -> int:
+    """Write `sent` to `path` (whole or not at all) and return the number of lines.
+
+    Raises InputError: a wire that is not ``board/wire`` in one word, a time outside 0 to 2**62 ns, or a file that
+    cannot be written.
+    """
+    lines = [FORMAT, f"# case: {' '.join(case.split())}"]
+    lines += [f"# board {board}: period {period} ms" for board, period in sorted((periods_ms or {}).items())]
+    ordered = sorted(sent, key=lambda one: (one.t_ns, one.wire))
+    lines += [_line(one) for one in ordered]
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+        part.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    return len(ordered)
+
+
+def _line(one: Sent) -> str:
+    if not _WIRE.fullmatch(one.wire):
+        raise InputError(f"reference: wire {one.wire!r} is not board/wire without spaces")
+    if not (0 <= one.t_ns < MAX_NS and 0 <= one.tick < MAX_NS):
+        raise InputError(f"reference: tick {one.tick} at {one.t_ns} ns on {one.wire} is no time of a run")
+    ms, rest_ns = divmod(one.t_ns, 1_000_000)
+    decimals = f"{rest_ns:06d}" if rest_ns % 1000 else f"{rest_ns // 1000:03d}"
+    return f"{one.tick} {ms}.{decimals} {one.wire} {one.data.hex() or '-'}"
+
+
+def read_reference(path: Path) -> list[Sent]:
+    """What `path` expects, in its order. Raises InputError with the line that is wrong and what it should be."""
+    return load_reference(path).sent
+
+
+def load_reference(path: Path) -> Reference:
+    """The same with the header: case and board periods."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+    lines = text.split("\n")
+    if lines[0].rstrip("\r") != FORMAT:
+        raise InputError(f"{path}: line 1: this is no reference; its first line must be `{FORMAT}`")
+    case, periods_ms = "", dict[str, int]()
+    for line in lines[1:]:
+        if line.startswith("# case: "):
+            case = line[8:].rstrip("\r")
+        elif board := _BOARD.fullmatch(line.rstrip("\r")):
+            periods_ms[board[1]] = int(board[2])
+    return Reference(case, periods_ms, list(_sent(path, lines)))
+
+
+def _sent(path: Path, lines: list[str]) -> Iterator[Sent]:
+    last_ns = 0
+    for number, line in enumerate(lines[1:], 2):
+        line = line.rstrip("\r")
+        if not line or line[0] == "#":
+            continue
+        found = _LINE.fullmatch(line)
+        if found is None or not _WIRE.fullmatch(found[4]):
+            raise InputError(f"{path}: line {number}: expected `tick t_ms board/wire hex`, got `{line[:60]}`")
+        tick, ms, decimals, wire, data = found.groups()
+        t_ns = int(ms) * 1_000_000 + int(decimals.ljust(6, "0"))
+        if t_ns < last_ns:
+            raise InputError(f"{path}: line {number}: {ms}.{decimals} ms is before the line above; sort by time")
+        last_ns = t_ns
+        yield Sent(int(tick), t_ns, wire, b"" if data == "-" else bytes.fromhex(data))

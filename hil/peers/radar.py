@@ -1,0 +1,244 @@
+"""The far end of a radar's wire: an LD2451 that sees the riders of the path.
+
+Reports come on a grid of 100 ms with a phase of its own. With somebody in view there is a report at every grid point,
+but for those it misses; else one idle frame a second, and one at once when the last target has left. A Doppler radar
+does not see who stands still. The frames are synthesised: geometry, whole metres and whole km/h as the part sends them.
+
+In quiet stretches the peer does not write idle frames one by one: `settle` says how many there were, in one call.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any
+
+from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
+from drivers.codecs.ld2451 import IDLE_FRAME, TARGET_BYTES, frame_report
+from drivers.links.memory import MemoryLink
+from hil.traffic.rider import Rider
+
+REPORT_NS = 100 * NS_PER_MS
+IDLE_EVERY = 10
+BLIND_MM_S = 278
+"""Slower than 1 km/h is not reported."""
+
+NEAR_MM = 1_000
+MAX_TARGETS = 16
+
+
+class _Visit:
+    """A rider's time in view: from `enter_ns` up to, not including, `leave_ns`; `at` is the segment in force."""
+
+    __slots__ = ("at", "enter_ns", "leave_ns", "rider")
+
+    def __init__(self, rider: Rider, enter_ns: int, leave_ns: int, at: int) -> None:
+        self.rider, self.enter_ns, self.leave_ns, self.at = rider, enter_ns, leave_ns, at
+
+
+class RadarPeer:
+    """One radar.
+
+    Args:
+        name: for errors and snapshots, e.g. ``"west/radar-1"``.
+        link: the peer's end of the wire.
+        x_mm, sign, range_mm: where it stands, where it looks (1 up the path, -1 down), how far.
+        phase_ns: of its report grid, below 100 ms.
+        seed: which reports are missed.
+        missed_per_mille: how many, default 20.
+        silent: spans (from, to) in which it sends nothing.
+        skip: tell idle frames in bulk.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        link: MemoryLink,
+        *,
+        x_mm: int,
+        sign: int,
+        range_mm: int,
+        phase_ns: int = 0,
+        seed: int = 0,
+        missed_per_mille: int = 20,
+        silent: tuple[tuple[int, int], ...] = (),
+        skip: bool = True,
+    ) -> None:
+        self.name, self._link, self._skip = name, link, skip
+        self._x_mm, self._sign, self._range_mm = x_mm, sign, range_mm
+        self._phase_ns, self._seed = phase_ns, seed * 0x9E3779B1 & 0xFFFFFFFF
+        self._missed = missed_per_mille * 65_536 // 1000
+        self._silent = silent
+        self._coming: list[tuple[int, int, int, Rider]] = []  # heap: enter, id, leave
+        self._inside: list[_Visit] = []
+        self._next = 0  # number of the next report of the grid
+        self._idle_next = 0  # number of the next idle frame not yet told
+        self._had_target = False
+        self.frames = 0
+        """Reports with targets and the idle frames right after; not the repeated idle frames."""
+        self.idle_frames = 0
+        self.wake_ns = phase_ns
+
+    def rider(self, rider: Rider) -> None:
+        """Somebody comes; call at the ride's start or before."""
+        for enter_ns, leave_ns in visible_spans(rider, self._x_mm, self._sign, self._range_mm):
+            heapq.heappush(self._coming, (enter_ns, rider.id, leave_ns, rider))
+        if not self._inside and self._skip:
+            self._set_wake()
+
+    def run(self, now_ns: int) -> None:
+        """One report of the grid."""
+        coming, inside = self._coming, self._inside
+        while coming and coming[0][0] <= now_ns:
+            enter_ns, _, leave_ns, rider = heapq.heappop(coming)
+            inside.append(_Visit(rider, enter_ns, leave_ns, rider.segment_index(now_ns)))
+        number = self._next
+        self._next = number + 1
+        body = self._targets(now_ns) if inside else b""
+        if body:
+            self.settle(now_ns - 1)
+            self._had_target = True
+            # one idle frame would be due at each full second: with a target in view there is none
+            self._idle_next = number + 1
+            draw = ((number * 0x85EBCA6B) ^ self._seed) * 0xC2B2AE35 >> 13 & 0xFFFF
+            if draw >= self._missed and not self._is_silent(now_ns):
+                self.frames += 1
+                alarm = 1 if 1 in body[2::TARGET_BYTES] else 0
+                self._link.write(frame_report(body, alarm), now_ns)
+        elif self._had_target:
+            self._had_target = False
+            self._idle_next = number + 1
+            if not self._is_silent(now_ns):
+                self.frames += 1
+                self._link.write(IDLE_FRAME, now_ns)
+        elif not self._skip:
+            self.settle(now_ns)
+        self._set_wake()
+
+    def _targets(self, now_ns: int) -> bytes:
+        """The targets in view, nearest riders last in, as the report carries them."""
+        body = b""
+        gone = False
+        for visit in self._inside:
+            if visit.leave_ns <= now_ns:
+                gone = True
+                continue
+            segments = visit.rider.segments
+            at = visit.at
+            while at + 1 < len(segments) and segments[at + 1].t0_ns <= now_ns:
+                at += 1
+            visit.at = at
+            segment = segments[at]
+            v_mm_s = segment.v_mm_s
+            away_mm = (segment.x0_mm + v_mm_s * (now_ns - segment.t0_ns) // NS_PER_S - self._x_mm) * self._sign
+            approaching = (v_mm_s < 0) == (self._sign > 0)
+            speed_kmh = (abs(v_mm_s) * 36 + 5_000) // 10_000
+            if -BLIND_MM_S < v_mm_s < BLIND_MM_S or not speed_kmh or len(body) >= MAX_TARGETS * TARGET_BYTES:
+                continue
+            angle = visit.rider.lateral_mm * self._sign * 57 // max(away_mm, 2 * NEAR_MM)
+            snr = 240 - 200 * away_mm // self._range_mm
+            metres = away_mm // 1000
+            body += bytes((128 + angle, metres if metres < 255 else 255, approaching, min(speed_kmh, 120), snr))
+        if gone:
+            self._inside[:] = [visit for visit in self._inside if visit.leave_ns > now_ns]
+        return body
+
+    def settle(self, until_ns: int) -> None:
+        """Tell the idle frames up to and including `until_ns` that are not told yet."""
+        last = (until_ns - self._phase_ns) // REPORT_NS
+        first = -(-self._idle_next // IDLE_EVERY) * IDLE_EVERY
+        if self._had_target or last < first:
+            return
+        last -= last % IDLE_EVERY
+        self._idle_next = last + 1
+        for from_n, to_n in self._heard(first, last):
+            count = (to_n - from_n) // IDLE_EVERY + 1
+            self.idle_frames += count
+            from_ns, to_ns = self._phase_ns + from_n * REPORT_NS, self._phase_ns + to_n * REPORT_NS
+            if self._skip:
+                self._link.repeat(IDLE_FRAME, from_ns, to_ns, count)
+            else:
+                self._link.write(IDLE_FRAME, from_ns)
+
+    def _heard(self, first: int, last: int) -> list[tuple[int, int]]:
+        """The idle frames from number `first` to `last`, without those that fall into a silent span."""
+        spans = [(first, last)]
+        for from_ns, to_ns in self._silent:
+            from_n = -(-(from_ns - self._phase_ns) // REPORT_NS)
+            to_n = -(-(to_ns - self._phase_ns) // REPORT_NS)  # the first heard again
+            before = (from_n - 1) // IDLE_EVERY * IDLE_EVERY
+            after = -(-to_n // IDLE_EVERY) * IDLE_EVERY
+            spans = (
+                [
+                    part
+                    for low, high in spans
+                    for part in ((low, min(high, before)), (max(low, after), high))
+                    if part[0] <= part[1]
+                ]
+                if from_n < to_n
+                else spans
+            )
+        return spans
+
+    def _is_silent(self, now_ns: int) -> bool:
+        return bool(self._silent) and any(low <= now_ns < high for low, high in self._silent)
+
+    def _set_wake(self) -> None:
+        """The next report at which something is to be said, or may be."""
+        if self._inside or self._had_target or not self._skip:
+            self.wake_ns = self._phase_ns + self._next * REPORT_NS
+            return
+        if not self._coming:
+            self.wake_ns = FOREVER_NS
+            return
+        self._next = max(self._next, -(-(self._coming[0][0] - self._phase_ns) // REPORT_NS))
+        self.wake_ns = self._phase_ns + self._next * REPORT_NS
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as JSON-able values; riders by their id."""
+        return {
+            "wake_ns": self.wake_ns,
+            "coming": sorted([enter, number, leave] for enter, number, leave, _ in self._coming),
+            "inside": [[visit.rider.id, visit.enter_ns, visit.leave_ns, visit.at] for visit in self._inside],
+            "next": self._next,
+            "idle_next": self._idle_next,
+            "had_target": self._had_target,
+            "frames": self.frames,
+            "idle_frames": self.idle_frames,
+        }
+
+    def restore(self, state: dict[str, Any], riders: dict[int, Rider] | None = None) -> None:
+        """Take over a snapshot; `riders` are those under way, by id."""
+        known = riders or {}
+        self.wake_ns, self._next, self._idle_next = state["wake_ns"], state["next"], state["idle_next"]
+        self._had_target, self.frames, self.idle_frames = state["had_target"], state["frames"], state["idle_frames"]
+        self._coming = [(enter, number, leave, known[number]) for enter, number, leave in state["coming"]]
+        heapq.heapify(self._coming)
+        self._inside = [_Visit(known[number], enter, leave, at) for number, enter, leave, at in state["inside"]]
+
+
+def visible_spans(rider: Rider, x_mm: int, sign: int, range_mm: int) -> list[tuple[int, int]]:
+    """When `rider` is in the view of a radar at `x_mm`: spans [enter, leave) in ns, in order.
+
+    The view goes from one metre in front of the sensor to `range_mm`. Example: riding up at 5 m/s from -10 m through
+    the view of a radar at 0 looking up 40 m: one span of 7.8 s.
+    """
+    low, high = sorted((x_mm + sign * NEAR_MM, x_mm + sign * range_mm))
+    spans: list[tuple[int, int]] = []
+    segments = rider.segments
+    for n, segment in enumerate(segments):
+        t0_ns = segment.t0_ns
+        t1_ns = segments[n + 1].t0_ns if n + 1 < len(segments) else rider.end_ns
+        x0, v = segment.x0_mm, segment.v_mm_s
+        if v == 0:
+            enter, leave = (t0_ns, t1_ns) if low <= x0 <= high else (0, 0)
+        else:
+            near, far = (low, high) if v > 0 else (high, low)
+            enter = max(t0_ns, t0_ns - (-(near - x0) * NS_PER_S // v))
+            leave = min(t1_ns, t0_ns + (far - x0) * NS_PER_S // v + 1)
+        if enter >= leave:
+            continue
+        if spans and enter - spans[-1][1] <= 1_000:  # the seam between two segments
+            spans[-1] = (spans[-1][0], leave)
+        else:
+            spans.append((enter, leave))
+    return spans

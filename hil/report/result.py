@@ -1,0 +1,68 @@
+"""What a replay has to say at its end: one value, from which the JSON line, JUnit, the tables and the page are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from hil.judge.compare import Verdict
+
+Outcome = Literal["passed", "failed", "no-reference"]
+Figures = Mapping[str, Mapping[str, float | int | None]]
+"""Figure -> rule -> value, e.g. ``{"energy_wh": {"leeze": 512.25, "always_on": 2880.0}}``."""
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One replay of one case.
+
+    `span_s` is the time replayed, `wall_s` what it took; `us_per_frame` microseconds a radar frame, end to end.
+    `figures` are those of lamps, `groups` those of signals; either is empty where it does not apply. `command` runs it
+    again. `notes` are printed beside the figures, e.g. "recorded passages with synthesised radar".
+    """
+
+    case: str
+    verdict: Outcome
+    title: str = ""
+    digest: str = ""
+    span_s: float = 0.0
+    wall_s: float = 0.0
+    ticks: int = 0
+    radar_frames: int | None = None
+    us_per_frame: float | None = None
+    figures: Figures = {}
+    groups: tuple[Mapping[str, Any], ...] = ()
+    comparison: Verdict | None = None
+    command: str = ""
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = {}
+
+    def as_json(self) -> dict[str, Any]:
+        """The last object of ``replay --json`` (docs/hil-result.schema.json): what does not apply is absent."""
+        found: dict[str, Any] = {
+            "case": self.case,
+            "verdict": self.verdict,
+            "digest": self.digest,
+            "span_s": self.span_s,
+            "wall_s": self.wall_s,
+            "ticks": self.ticks,
+            "radar_frames": self.radar_frames,
+            "us_per_frame": self.us_per_frame,
+            **{name: known(rules) for name, rules in self.figures.items()},
+            "groups": [dict(group) for group in self.groups] or None,
+            "divergence": self.comparison.as_json() if self.verdict == "failed" and self.comparison else None,
+        }
+        return {key: value for key, value in found.items() if value not in (None, {})}
+
+    @property
+    def reason(self) -> str:
+        """One sentence: why the verdict is what it is."""
+        if self.comparison is not None:
+            return self.comparison.reason
+        return {"passed": "passed", "failed": "failed", "no-reference": "no reference to compare with"}[self.verdict]
+
+
+def known(rules: Mapping[str, float | int | None]) -> dict[str, float | int]:
+    """The rules that have a value."""
+    return {rule: value for rule, value in rules.items() if value is not None}
