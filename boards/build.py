@@ -14,6 +14,7 @@ Example, with an in-process wire for every wire of the file::
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from boards.load import digest, load_board
 from boards.parts import part_of
@@ -23,6 +24,9 @@ from drivers.clock import NS_PER_MS
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink, Device, Emit, Lamp, Panel
 from drivers.links.memory import memory_pair
+
+if TYPE_CHECKING:
+    from drivers.devices.neighbour import Neighbour
 
 __all__ = ["Board", "LinkFor", "build", "digest", "hardware_link", "load_board"]
 
@@ -36,8 +40,8 @@ ANY_BAUD = 115_200
 class Board:
     """A live board. All dicts are in order of name, whatever the order in the file.
 
-    `devices` holds everything that wants to be advanced, buses under the name of their wire; `lamps` and `panels` what
-    takes commands; `links` one link a wire that a device hangs on. `period_ns` is the scan cycle.
+    `devices` holds everything that wants to be advanced, buses under the name of their wire; `lamps`, `panels` and
+    `neighbours` what takes commands; `links` one link a wire that a device hangs on. `period_ns` is the scan cycle.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Board:
         self.devices: dict[str, Device] = {}
         self.lamps: dict[str, Lamp] = {}
         self.panels: dict[str, Panel] = {}
+        self.neighbours: dict[str, Neighbour] = {}
         self.links: dict[str, ByteLink] = {}
         self._link_for = link_for
 
@@ -94,13 +99,13 @@ def build(
         description, link_for or _hardware(description), emit, feed_station, feed_groups, name or description.name
     )
     try:
-        for name, said in sorted(description.devices.items()):
-            part_of(said).make(board, name, said)
+        for device, said in sorted(description.devices.items()):
+            part_of(said).make(board, device, said)
     except BaseException:
         board.close()
         raise
-    board.devices, board.lamps = dict(sorted(board.devices.items())), dict(sorted(board.lamps.items()))
-    board.panels, board.links = dict(sorted(board.panels.items())), dict(sorted(board.links.items()))
+    board.devices = dict(sorted(board.devices.items()))  # buses came under the names of their wires
+    board.links = dict(sorted(board.links.items()))
     return board
 
 
@@ -111,7 +116,8 @@ def _hardware(description: BoardDescription) -> LinkFor:
 def hardware_link(name: str, wire: Wire, description: BoardDescription) -> ByteLink:
     """The real wire: a UART of the header or a port for `uart`, nothing behind a `frame-buffer` matrix.
 
-    Raises InputError for a wire that needs a rig at its far end, and LinkLost for a port that does not open.
+    The port opens when the loop first pumps or advances the link, so a missing adapter stops nothing else. Raises
+    InputError for a wire that needs a rig at its far end, and for a matrix driver that is not built yet.
     """
     place = f"{description.name}: $.wires.{name}"
     if isinstance(wire, MemoryWire):

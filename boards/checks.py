@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from boards import pins
 from boards.parts import part_name, part_of
-from boards.schema import Atxled, BoardDescription, MatrixWire, MemoryWire, UartWire
+from boards.schema import Atxled, BoardDescription, MatrixWire, MemoryWire, SpatFeed, UartWire
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _WITHOUT_BAUD = ("socket://", "loop://")
@@ -36,8 +36,11 @@ def _names(board: BoardDescription) -> Iterator[str]:
 
 def _wires(board: BoardDescription) -> Iterator[str]:
     ports: dict[str, str] = {}
+    in_use = {said.wire for said in board.devices.values()}
     for name, wire in board.wires.items():
         place = f"$.wires.{name}"
+        if name not in in_use:
+            yield f'{place}: no device hangs on it; add one with wire = "{name}", or take the wire out'
         if isinstance(wire, UartWire):
             yield from _uart(board, name, wire)
             if wire.port is not None and wire.port in ports and wire.port != "loop://":
@@ -71,8 +74,8 @@ def _uart(board: BoardDescription, name: str, wire: UartWire) -> Iterator[str]:
             yield f'{place}.uart: a {title} has no header; use port = "/dev/ttyUSB0", or a URL such as "socket://…"'
         return
     if wire.parity != "N" and not uart.parity:
-        full = [n for n in pins.free_uarts(board) if known[n].parity]
-        mend = f"use {_one_of(full)}" if full else 'use uart0 in its place, or parity = "N"'
+        free = pins.free_uarts(board)
+        mend = f"use {_one_of(free)}" if free else 'use uart0 in its place, or parity = "N"'
         yield f"{place}.parity: {wire.uart} is the mini UART of a {title}, which has no parity; {mend}"
     for key, said, right in (("tx_gpio", wire.tx_gpio, uart.tx_gpio), ("rx_gpio", wire.rx_gpio, uart.rx_gpio)):
         if said is not None and said != right:
@@ -172,6 +175,11 @@ def _devices(board: BoardDescription) -> Iterator[str]:
         kind = str(wire.__struct_config__.tag)
         if kind not in facts.wire_kinds:
             yield f"{place}.wire: part {part} does not hang on a {kind} wire; it needs kind {_one_of(facts.wire_kinds)}"
+        elif isinstance(said, SpatFeed) and said.message_format == "spat-uper" and kind == "uart":
+            yield (
+                f"{place}.message_format: binary messages carry no mark where they begin, and a serial wire does not "
+                f'keep them apart; use message_format = "spat-xml", or a memory wire on a bench'
+            )
         holder = holders.setdefault(said.wire, name)
         if holder != name and not (facts.shares_wire and part_name(board.devices[holder]) == part):
             yield f"{place}.wire: wire {said.wire} is already {holder}'s; part {part} needs a wire of its own"

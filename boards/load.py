@@ -83,15 +83,15 @@ def _check_tables(text: str, origin: str) -> None:
 
 
 def _check_table(table: dict[str, Any], tag: str, kinds: Any, place: str) -> None:
-    by_tag = {kind.__struct_config__.tag: kind for kind in kinds.__args__}
-    said = table.get(tag)
+    by_tag: dict[object, type] = {kind.__struct_config__.tag: kind for kind in kinds.__args__}
+    known = [str(name) for name in by_tag]
+    if tag not in table:
+        raise InputError(f"{place}: missing key `{tag}`; known: {', '.join(known)}")
+    said = str(table[tag])
     if said not in by_tag:
-        problem = f"missing key `{tag}`" if said is None else f"unknown {tag} `{said}`"
-        near = difflib.get_close_matches(str(said), by_tag, n=1)
-        where = place if said is None else f"{place}.{tag}"
-        raise InputError(
-            f"{where}: {problem}; " + (f"did you mean `{near[0]}`?" if near else f"known: {', '.join(by_tag)}")
-        )
+        near = difflib.get_close_matches(said, known, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+        raise InputError(f"{place}.{tag}: unknown {tag} `{said}`; {hint}")
     kind = by_tag[said]
     try:
         msgspec.convert(table, kind)

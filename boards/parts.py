@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -14,6 +14,9 @@ from boards import schema
 from drivers.clock import NS_PER_MS
 from drivers.interfaces import ByteLink, Device, Emit, Lamp
 from drivers.interfaces import Panel as PanelLike
+
+if TYPE_CHECKING:
+    from drivers.devices.neighbour import Neighbour
 
 
 class Assembly(Protocol):
@@ -26,6 +29,7 @@ class Assembly(Protocol):
     devices: dict[str, Device]
     lamps: dict[str, Lamp]
     panels: dict[str, PanelLike]
+    neighbours: dict[str, Neighbour]
 
     def link(self, wire: str) -> ByteLink:
         """The link of `wire`; opened at the first call, shared afterwards."""
@@ -90,7 +94,9 @@ def _panel(board: Assembly, name: str, said: schema.Panel) -> None:
 def _neighbour(board: Assembly, name: str, said: schema.Neighbour) -> None:
     from drivers.devices.neighbour import Neighbour
 
-    board.devices[name] = Neighbour(name, board.link(said.wire), board.emit, stale_ns=said.stale_ms * NS_PER_MS)
+    neighbour = Neighbour(name, board.link(said.wire), board.emit, stale_ns=said.stale_ms * NS_PER_MS)
+    board.devices[name] = neighbour
+    board.neighbours[name] = neighbour
 
 
 PARTS: dict[str, Part] = {

@@ -133,6 +133,10 @@ def uses(board: BoardDescription) -> list[Use]:
 
 
 def free_uarts(board: BoardDescription) -> list[str]:
-    """The UARTs of the header whose pins nothing on `board` takes, e.g. ``["uart3", "uart4"]``."""
+    """The UARTs whose pins nothing on `board` takes, e.g. ``["uart3", "uart4"]``: full ones only, best first.
+
+    The UART on the pins of the HAT's EEPROM comes last: it is free only where no HAT has one.
+    """
     taken = {use.gpio for use in uses(board)}
-    return [name for name, uart in UARTS[board.model].items() if not taken & {uart.tx_gpio, uart.rx_gpio}]
+    free = [(u.tx_gpio in HAT_EEPROM, n) for n, u in UARTS[board.model].items() if not taken & {u.tx_gpio, u.rx_gpio}]
+    return [name for _, name in sorted(free) if UARTS[board.model][name].parity]

@@ -40,8 +40,8 @@ Pixels = Annotated[int, msgspec.Meta(ge=8, le=192)]
 ShortAddress = Annotated[int, msgspec.Meta(ge=0, le=63, description="DALI short address (IEC 62386-102)")]
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A table of the file. Defaults are left out of the canonical form, so a new optional key changes no digest."""
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file; a key nobody reads is an error."""
 
 
 class UartWire(_Table, frozen=True, kw_only=True, tag="uart", tag_field="kind"):

@@ -50,35 +50,35 @@ _BIKE_X, _BIKE_Y = 3, 3
 _BIKE_ALONE_X = 29
 _STOP_X, _STOP_Y0, _STOP_Y1 = 44, 3, 28
 _BAR_X, _BAR_Y0, _BAR_Y1 = 49, 9, 22
-_ARROWS_X, _ARROW_STEP_PX, _ARROWS = 13, 10, 3  # from the bar's left end
+_ARROWS_X, _ARROW_STEP_PX, _ARROWS = 12, 10, 3  # from the bar's left end
 
-_BIKE = """
-.........................######.......
-.........................#######......
-.........########........##....##.....
-.........########.........##..........
-............##............##..........
-............##............##..........
-.............##...........##..........
-............################..........
-............################..........
-...........####.........##.##.........
-.....#####.##.##.......##..######.....
-...#########..##......##..#########...
-..###....####..##....##..##.##...###..
-.##......##.##.##...##...##..##....##.
-.##.....##..##.##..##...##...##....##.
-##......##...##.##.##...##...##.....##
-##.....##....##.####....##....##....##
-##.....############.....##....##....##
-##.....############.....##..........##
-##...........##.........##..........##
-.##.........##...........##........##.
-.##.........##...........##........##.
-..###.....###.............###....###..
-...#########...............########...
-.....#####...................####.....
-""".split()
+_BIKE = (
+    ".........................######.......",
+    ".........................#######......",
+    ".........########........##....##.....",
+    ".........########........##...........",
+    "............##...........##...........",
+    "............##............##..........",
+    ".............##...........##..........",
+    ".............###############..........",
+    ".............###############..........",
+    "............###.........##.##.........",
+    ".....#####.####........##..######.....",
+    "...#########..##......##..#########...",
+    "..###....####..##....##..#####...###..",
+    ".##......##.##.##...##..##..##.....##.",
+    ".##.....##..##.##..##...##..##.....##.",
+    "##......##...##.####...##....##.....##",
+    "##.....##....##.###....##....##.....##",
+    "##.....############....##....##.....##",
+    "##.....############....##...........##",
+    "##...........##........##...........##",
+    ".##.........##..........##.........##.",
+    ".##.........##..........##.........##.",
+    "..###.....###............###.....###..",
+    "...#########..............#########...",
+    ".....#####..................#####.....",
+)
 
 
 @lru_cache(maxsize=256)  # all there are: three stages with 45 bars or none, and the dark
@@ -108,24 +108,21 @@ def draw(stage: Stage, bar_px: int | None) -> Picture:
 
 
 def _draw_bar(canvas: bytearray, stage: Stage, bar_px: int) -> None:
-    """Bar on its track, both with rounded ends; arrows cut out of the bar and lit on the track."""
+    """Bar on its track, both with rounded ends; in the hurry stage arrows on what is left of the track."""
     full = COLOURS[stage]
     dim = (full[0] // _TRACK_SHARE, full[1] // _TRACK_SHARE, full[2] // _TRACK_SHARE)
     for y in range(_BAR_Y0, _BAR_Y1 + 1):
         inset = 1 if y in (_BAR_Y0, _BAR_Y1) else 0
         for x in range(inset, BAR_PX - inset):
-            if stage is Stage.HURRY and _is_arrow(x, y):
-                _set(canvas, _BAR_X + x, y, (0, 0, 0) if x < bar_px else full)
-            else:
-                _set(canvas, _BAR_X + x, y, full if x < bar_px else dim)
+            lit = x < bar_px or (stage is Stage.HURRY and _is_arrow(x, y, bar_px))
+            _set(canvas, _BAR_X + x, y, full if lit else dim)
 
 
-def _is_arrow(x: int, y: int) -> bool:
-    """Three arrow heads, pointing right, 3 px thick."""
-    half = (_BAR_Y1 - _BAR_Y0) // 2
-    depth = min(y - _BAR_Y0, _BAR_Y1 - y)  # 0 at the edges, `half` in the middle
-    offset = x - _ARROWS_X - (depth - half // 2)
-    return 0 <= offset < _ARROW_STEP_PX * _ARROWS and offset % _ARROW_STEP_PX < 3
+def _is_arrow(x: int, y: int, bar_px: int) -> bool:
+    """Arrow heads pointing right, 3 px thick; those that the bar touches are left out."""
+    depth = min(y - _BAR_Y0, _BAR_Y1 - y)  # 0 at the edges, 6 in the middle
+    arrow, across = divmod(x - _ARROWS_X - depth, _ARROW_STEP_PX)
+    return 0 <= arrow < _ARROWS and across < 3 and bar_px < _ARROWS_X + arrow * _ARROW_STEP_PX
 
 
 def _set(canvas: bytearray, x: int, y: int, colour: tuple[int, int, int]) -> None:

@@ -25,7 +25,7 @@ from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
 from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Quantity, RadarReport
 
 ALIVE_NS = 10 * NS_PER_S
-ANNOUNCE_NS = 1 * NS_PER_S
+ANNOUNCE_NS = NS_PER_S // 2
 """A rider is announced at most once in this time."""
 
 NEAR_MM = 120_000
@@ -221,6 +221,8 @@ class LightingPolicy:
     def _doubt(self, health: DeviceHealth, commands: list[Command]) -> None:
         """Tell the neighbours which stretch is blind, or dark because its gateway is lost."""
         if health.source in self.stretch.neighbour_spans:
+            return
+        if health.source in self._bit_of:  # one gear's word on its settings; its light is judged by the bus
             return
         view = self.stretch.views.get(health.source)
         span = (-view.leave_u_mm[1], view.leave_u_mm[0]) if view else self.stretch.span_mm()

@@ -21,11 +21,10 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LampPost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A lamp: its name on the board, metres along the path, watts at full level."""
+    """A lamp: its name on the board, metres along the path."""
 
     name: str
     x_m: float
-    power_w: Positive = 20.0
 
 
 class RadarPost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,7 +52,7 @@ class ControllerSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the light goes with a rider.
 
-    A lamp is owed from `ahead_m` or `ahead_s` of riding, whichever is more, until `behind_m` past it. `rise_s` is the
+    `power_w` is what one lamp draws at full level. A lamp is owed from `ahead_m` or `ahead_s` of riding, whichever is more, until `behind_m` past it. `rise_s` is the
     gear's fade time, which has to be over by then. `hold_s` is how long a lamp stays full after that, `fall_s` how long
     it sinks. `keep_s` is how long somebody unseen is still believed to be there.
     """
@@ -61,6 +60,7 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calendar: Literal["other-sections", "rieselfelder", "always"] = "other-sections"
     base_pct: Percent = 10.0
     full_pct: Percent = 100.0
+    power_w: Positive = 20.0
     ahead_m: Positive = 70.0
     ahead_s: Positive = 12.0
     behind_m: Positive = 32.0

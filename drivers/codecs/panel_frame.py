@@ -5,12 +5,14 @@ Our own format (no vendor's), version 1::
     4C 50 31 | width | height | colours      | colours x (R G B) | tokens ...
     "LP1"      u8      u8       varint >= 1    in order of use     one varint each
 
-The picture is read row by row as one string of pixels. A token ``(length - 1) << bits | code`` stands for `length` pixels:
-code < colours is that palette colour, code = colours copies the pixels one row above (so identical rows, however many,
-are one token). ``bits`` is the least that holds all codes. At each pixel the encoder takes the longer of the two, the
-copy if they are equal; nothing else is accepted, so one picture has one frame. Varints are LEB128, least group first.
+The picture is read row by row as one string of pixels. A token ``(length - 1) << bits | code`` stands for `length`
+pixels: code < colours is that palette colour; the next three codes copy the pixels one row above, one row above and one
+to the left, one row above and one to the right (so equal rows, however many, and slanted strokes are one token each).
+``bits`` is the least that holds all codes. At each pixel the encoder takes the longest, the earliest of the order
+above, left, right, colour if equal; nothing else is accepted, so one picture has one frame. Varints are LEB128, least
+group first.
 
-Example: the dark frame of a 96 x 32 panel is ``4c 50 31 60 20 01 00 00 00 fe 2f``, 11 bytes.
+Example: the dark frame of a 96 x 32 panel is ``4c 50 31 60 20 01 00 00 00 fc 5f``, 11 bytes.
 """
 
 from __future__ import annotations
@@ -60,33 +62,42 @@ def encode(picture: Picture) -> bytes:
         raise ValueError(f"{len(rgb)} bytes for {width} x {height} px: 3 a pixel make {3 * count}")
     palette: dict[bytes, int] = {}
     pixels = [palette.setdefault(rgb[at : at + 3], len(palette)) for at in range(0, 3 * count, 3)]
-    runs, copies = _lengths(pixels, width)
-    copy_code = len(palette)
-    bits = copy_code.bit_length()
+    offsets = _copy_offsets(width)
+    bits = (len(palette) + len(offsets) - 1).bit_length()
+    runs = _equal_lengths(pixels, 1)
+    copies = [(len(palette) + code, _equal_lengths(pixels, offset)) for code, offset in enumerate(offsets)]
     frame = bytearray(MAGIC + bytes((width, height)))
     _put_varint(frame, len(palette))
     for colour in palette:
         frame += colour
     at = 0
     while at < count:
-        run, copy = runs[at], copies[at]
-        length, code = (copy, copy_code) if copy >= run else (run, pixels[at])
+        length, code = 0, 0
+        for copy_code, lengths in copies:
+            if lengths[at] > length:
+                length, code = lengths[at], copy_code
+        run = runs[at + 1] + 1
+        if run > length:
+            length, code = run, pixels[at]
         _put_varint(frame, (length - 1) << bits | code)
         at += length
     return bytes(frame)
 
 
-def _lengths(pixels: list[int], width: int) -> tuple[list[int], list[int]]:
-    """For each pixel: how many from here have its colour, and how many equal the one above them."""
-    count = len(pixels)
-    runs, copies = [1] * count, [0] * (count + 1)
-    for at in range(count - 2, -1, -1):
-        if pixels[at] == pixels[at + 1]:
-            runs[at] = runs[at + 1] + 1
-    for at in range(count - 1, width - 1, -1):
-        if pixels[at] == pixels[at - width]:
-            copies[at] = copies[at + 1] + 1
-    return runs, copies
+def _copy_offsets(width: int) -> tuple[int, int, int]:
+    """How far back the three copies look, in pixels."""
+    return width, width + 1, width - 1
+
+
+def _equal_lengths(pixels: list[int], offset: int) -> list[int]:
+    """For each pixel: how many from here on equal the pixel `offset` before them. One more entry, 0, at the end."""
+    lengths = [0] * (len(pixels) + 1)
+    if offset > 0:
+        length = 0
+        for at in range(len(pixels) - 1, offset - 1, -1):
+            length = length + 1 if pixels[at] == pixels[at - offset] else 0
+            lengths[at] = length
+    return lengths
 
 
 def _put_varint(frame: bytearray, value: int) -> None:
@@ -132,23 +143,24 @@ def decode(frame: bytes) -> Picture:
 
 
 def _pixels(frame: bytes, at: int, palette: list[bytes], width: int, height: int) -> bytes:
-    copy_code = len(palette)
-    bits = copy_code.bit_length()
+    offsets = _copy_offsets(width)
+    bits = (len(palette) + len(offsets) - 1).bit_length()
     mask = (1 << bits) - 1
-    row, total = 3 * width, 3 * width * height
+    total = 3 * width * height
     rgb = bytearray()
     while len(rgb) < total:
         token, after = _varint(frame, at)
         code, size = token & mask, 3 * ((token >> bits) + 1)
         if size > total - len(rgb):
             raise PanelFrameError(f"byte {at}: {size // 3} px run past the end of the picture")
-        if code < copy_code:
+        copy = code - len(palette)
+        if copy < 0:
             rgb += palette[code] * (size // 3)
-        elif code == copy_code and len(rgb) >= row:
-            above = bytes(rgb[-row:])
-            rgb += (above * (size // row + 1))[:size]
+        elif copy < len(offsets) and 0 < 3 * offsets[copy] <= len(rgb):
+            source = rgb[-3 * offsets[copy] :]
+            rgb += (source * (size // len(source) + 1))[:size]
         else:
-            raise PanelFrameError(f"byte {at}: code {code} of a palette of {copy_code} means nothing here")
+            raise PanelFrameError(f"byte {at}: code {code} with a palette of {len(palette)} means nothing here")
         at = after
     if at != len(frame):
         raise PanelFrameError(f"byte {at}: {len(frame) - at} bytes too many")

@@ -65,14 +65,18 @@ CONFIDENCE_PCT = (21, 36, 47, 56, 62, 68, 73, 77, 81, 85, 88, 91, 94, 96, 98, 10
 
 
 class SpatError(ValueError):
-    """Bytes that are no SPAT message. `offset` is the byte where reading stopped, None where no single byte is at fault."""
+    """Bytes that are no SPAT message. `offset`: the byte where reading stopped, None where no one byte is to blame."""
 
     def __init__(self, reason: str, offset: int | None = None) -> None:
         super().__init__(reason if offset is None else f"{reason} (byte {offset})")
         self.reason, self.offset = reason, offset
 
 
-class OtherMessage(SpatError):  # noqa: N818 - errors are facts
+class DocumentTypeRefused(SpatError):  # noqa: N818 - errors are facts
+    """A document type declaration: no controller sends one, and its entities may grow without bound."""
+
+
+class OtherMessage(SpatError):  # noqa: N818
     """A sound message of another type (MAPEM is 5). `message_id` says which."""
 
     def __init__(self, message_id: int) -> None:
@@ -146,7 +150,7 @@ def _until(mark: int | None, now_ms: int | None) -> int | None:
 
 
 def to_signal_states(intersection: Intersection, t_ns: int, source: str) -> list[SignalState]:
-    """The message as values, one a signal group, in the message's order. `t_ns` is when it arrived, `source` the device."""
+    """The message as values, one a signal group in the message's order. `t_ns`: when it came, `source`: the device."""
     now_ms = message_ms(intersection.minute_of_year, intersection.timestamp_ms)
     station, status = intersection.station, intersection.status
     return [

@@ -1,351 +1,215 @@
-"""SPATEM written as XML, the way Münster's signal controllers publish it.
+"""SPATEM XML as a byte stream: one message after the other, as Münster's controllers publish them.
 
-Shape (values are decimal numbers as text; what stands in brackets may be missing)::
+`SpatXmlDecoder` (drivers.codecs.spat_xml_message) reads one message, `SpatXmlStream` finds messages among bytes,
+`SpatXmlEncoder` (drivers.codecs.spat_xml_encoder) is the far end's side.
 
-    DATA
-      ItsPduHeader / messageID, stationID
-      SPAT [ timeStamp ] / intersections / IntersectionState
-        [ id / id ] [ revision ] status / IntersectionStatusObject.<name> [ moy ] [ timeStamp ]
-        states / MovementState
-          signalGroup
-          state_time_speed / MovementEvent
-            eventState [ timing [ minEndTime ] [ maxEndTime ] [ likelyTime ] [ confidence ] ] [ regional ]
-
-Names are compared without their namespace. Of elements with the same name the first counts, and of an element's text
-what stands before its first child; unknown elements are passed over. An empty optional element is an absent one. A
-document type declaration is refused before anything in it is expanded. The groups nobody asked for are checked for
-well-formedness only.
-
-Speed. Consecutive messages of a controller differ in their digits and in nothing else. So the decoder remembers the
-shapes it has seen: a message without its digits. If the rest of a new message equals that of one that was parsed whole,
-and no digit stands inside a tag, then it is well-formed exactly as that one was, and every number stands in the same
-place in the row of all numbers. What could break this reasoning (comments, CDATA, entities, processing instructions,
-other encodings, ``]``) is never remembered, and takes the long way through a full parser every time.
+A message ends with ``</DATA>``; what stands between two such ends is one piece of the stream. So the pieces, and with
+them the events and counts, do not depend on how the bytes were cut. (``</DATA>`` inside a comment would end a message
+early. No controller writes that; it costs one message.)
 """
 
 from __future__ import annotations
 
 import re
-import string
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
-from xml.etree import ElementTree  # noqa: S405 - document types are refused first
-from xml.parsers import expat
+from typing import Any
 
 from drivers.codecs.spat import (
-    CONFIDENCE_PCT,
     MAX_MESSAGE_BYTES,
     PHASE_STATES,
-    SPATEM_ID,
-    STATUS_BITS,
+    DocumentTypeRefused,
     Intersection,
-    Movement,
     OtherMessage,
     OtherStation,
-    Phase,
     SpatError,
+    to_signal_states,
 )
+from drivers.codecs.spat_xml_encoder import SpatXmlEncoder
+from drivers.codecs.spat_xml_message import SpatXmlDecoder
 
-_DIGITS = b"0123456789"
-_NOT_NUMBERS = bytes(set(range(256)) - set(_DIGITS + b"<>"))
-_STATUS = {"IntersectionStatusObject." + name: 1 << bit for bit, name in enumerate(STATUS_BITS)}
-_PROLOG = re.compile(rb"""(?:<\?xml version=["']1\.0["'](?: encoding=["'][Uu][Tt][Ff]-8["'])?\?>)?[ \t\r\n]*""")
-_BLANK = " \t\r\n"
-_MAX_SHAPES = 16
-_MAX_MARK = 65_535
+__all__ = ["MessageCutter", "SpatXmlDecoder", "SpatXmlEncoder", "SpatXmlStream", "decode_events"]
 
-Label = Callable[[ElementTree.Element], int | None]
-
-
-class _MovementFields(NamedTuple):
-    group: int | None
-    phases: tuple[tuple[int | None, int | None, int | None, int | None, int | None], ...]
+_END = b"</DATA"
+_MAX_BLANKS = 16
+_END_REST = re.compile(rb"[ \t\r\n]{0,%d}>" % _MAX_BLANKS)
+_FIRST = re.compile(rb"<\?xml[ \t\r\n]|<!--|<!DOCTYPE|<DATA[ \t\r\n/>]")
+_DECLARED = re.compile(rb"<\?xml[ \t\r\n][^<>]*\?>[ \t\r\n]*<DATA[ \t\r\n/>]")
+_ROOT = re.compile(rb"<DATA[ \t\r\n/>]")
 
 
-class _IntersectionFields(NamedTuple):
-    station: int | None
-    revision: int | None
-    status: tuple[tuple[int, int | None], ...] | None  # (bit, where its value stands)
-    minute: int | None
-    millisecond: int | None
-    movements: tuple[_MovementFields, ...]
+class MessageCutter:
+    """Cuts a stream behind every ``</DATA>``. Holds at most 256 kB: of a longer piece the beginning is dropped."""
+
+    def __init__(self) -> None:
+        self.dropped_bytes = 0
+        self._buffer = bytearray()
+
+    @property
+    def pending(self) -> bytes:
+        """What waits for its end."""
+        return bytes(self._buffer)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The pieces that are complete with `data`. Together with what is pending or dropped they are the stream."""
+        known = len(self._buffer)
+        stream: bytes | bytearray = data
+        if known:
+            self._buffer += data
+            stream = self._buffer
+        pieces, start = [], 0
+        at = stream.find(_END, max(0, known - len(_END) - _MAX_BLANKS))
+        while at >= 0:
+            at += len(_END)
+            if (rest := _END_REST.match(stream, at)) is not None:
+                at = rest.end()
+                cut = max(start, at - MAX_MESSAGE_BYTES)
+                self.dropped_bytes += cut - start
+                pieces.append(bytes(stream[cut:at]))
+                start = at
+            at = stream.find(_END, at)
+        if not known:
+            self._buffer += data[start:]
+        elif start:
+            del self._buffer[:start]
+        if (excess := len(self._buffer) - MAX_MESSAGE_BYTES) > 0:
+            self.dropped_bytes += excess
+            del self._buffer[:excess]
+        return pieces
+
+    def finish(self) -> bytes:
+        """The stream has ended: what waited for an end that never came."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return rest
 
 
-class _Fields(NamedTuple):
-    """Where in a row of values each field of a message stands; None for a field that is absent."""
+class SpatXmlStream:
+    """Finds messages in a byte stream. Never raises; holds at most 256 kB; counts what it could not use.
 
-    message_id: int | None
-    station: int | None
-    minute: int | None
-    intersections: tuple[_IntersectionFields, ...]
-
-
-class _Shape(NamedTuple):
-    """A message without its digits, and where its fields stand in the row of its numbers."""
-
-    skeleton: bytes
-    prolog: bytes
-    values: int
-    fields: _Fields
-
-
-class _NotPlainError(Exception):
-    """A field's text is not digits alone, so that its message makes no shape."""
-
-
-_shapes: dict[bytes, _Shape] = {}
-"""Shapes seen, the newest last; like the cache of `re` it changes how fast an answer comes, never the answer."""
-
-
-class SpatXmlDecoder:
-    """Decodes whole messages. `groups` limits what is decoded, `station` whose messages are; None for all.
-
-    Another station's message is one whose stationID *or* intersection id is another.
+    `messages` of ours, `bad_messages` that are damaged or lack what is mandatory, `other_messages` of another type
+    (MAPEM), `other_stations`; `skipped_bytes` are bytes outside messages and those of bad ones.
     """
 
-    def __init__(self, groups: frozenset[int] | None = None, station: int | None = None) -> None:
-        self._groups, self._station = groups, station
-        self._shape: _Shape | None = None
+    def __init__(self, station: int | None = None, groups: frozenset[int] | None = None) -> None:
+        self.messages = self.bad_messages = self.other_messages = self.other_stations = 0
+        self._skipped = 0
+        self._cutter = MessageCutter()
+        self._decoder = SpatXmlDecoder(groups, station)
 
-    def decode(self, message: bytes) -> tuple[Intersection, ...]:
-        """All intersections of one message (Münster sends one).
+    @property
+    def skipped_bytes(self) -> int:
+        """Bytes that led to nothing; white space between messages is not counted."""
+        return self._skipped + self._cutter.dropped_bytes
 
-        Raises SpatError with the offset where it is not well-formed, has a document type, is too long or lacks a
-        mandatory field; OtherMessage; OtherStation.
-        """
-        if len(message) > MAX_MESSAGE_BYTES:
-            raise SpatError(f"longer than {MAX_MESSAGE_BYTES} bytes", MAX_MESSAGE_BYTES)
-        skeleton = message.translate(None, _DIGITS)
-        shape = self._shape
-        if shape is None or skeleton != shape.skeleton:
-            shape = _shapes.get(skeleton)
-        if shape is not None and message.startswith(shape.prolog):
-            self._shape = shape
-            values = _numbers(message)
-            if len(values) == shape.values and not values[-1]:
-                try:
-                    return self._read(shape.fields, values)
-                except SpatError:
-                    raise
-                except ValueError:  # a number without digits: the long way knows what that means here
-                    pass
-        return self._decode_at_length(message, skeleton)
+    def feed(self, data: bytes) -> list[Intersection]:
+        """Intersections of all messages that are complete with `data`."""
+        found: list[Intersection] = []
+        for piece in self._cutter.feed(data):
+            found += self._read(piece)
+        return found
 
-    def _decode_at_length(self, message: bytes, skeleton: bytes) -> tuple[Intersection, ...]:
-        root = _parse(message)
-        learnt = _learn(message, skeleton, root)
-        if learnt is not None:
-            return self._read(learnt.fields, _numbers(message))
-        texts: list[str] = []
+    def finish(self) -> None:
+        """The stream has ended: count what waited for its end."""
+        self._skip(self._cutter.finish())
 
-        def label(element: ElementTree.Element) -> int | None:
-            text = (element.text or "").strip(_BLANK)
-            if not text:
-                return None
-            texts.append(text if text.isascii() and text.isdigit() else "no number")
-            return len(texts) - 1
-
+    def _read(self, piece: bytes) -> tuple[Intersection, ...]:
+        first = _FIRST.search(piece)
+        if first is None:
+            self._skip(piece)
+            return ()
+        start = first.start()
+        self._skipped += len(piece[:start].strip()) if start else 0
         try:
-            return self._read(_fields(root, label), texts)
+            return self._decode(piece[start:] if start else piece)
+        except SpatError as error:
+            refused = error
+        again = _restart(piece, start, refused)
+        self._skip(piece[start:again])
+        if again == len(piece):
+            return ()
+        try:
+            return self._decode(piece[again:])
         except SpatError:
-            raise
-        except ValueError:
-            raise SpatError("text where a number belongs") from None
+            self._skip(piece[again:])
+            return ()
 
-    def _read(self, fields: _Fields, values: Sequence[bytes | str]) -> tuple[Intersection, ...]:
-        """The message's values. Raises ValueError where a text is no number, SpatError where a number cannot be."""
-        if fields.message_id is None:
-            raise SpatError("no ItsPduHeader/messageID")
-        if (message_id := int(values[fields.message_id])) != SPATEM_ID:
-            raise OtherMessage(message_id)
-        header_station = None if fields.station is None else int(values[fields.station])
-        wanted = self._station
-        if wanted is not None and header_station not in (None, wanted):
-            raise OtherStation(header_station or 0)
-        if not fields.intersections:
-            raise SpatError("no SPAT/intersections/IntersectionState")
-        found, other = [], None
-        for place in fields.intersections:
-            station = header_station if place.station is None else int(values[place.station])
-            if station is None:
-                raise SpatError("neither stationID nor intersection id")
-            if wanted is not None and station != wanted:
-                other = station
-                continue
-            minute = fields.minute if place.minute is None else place.minute
-            found.append(
-                Intersection(
-                    station,
-                    None if place.revision is None else int(values[place.revision]),
-                    _status(place.status, values),
-                    None if minute is None else int(values[minute]),
-                    None if place.millisecond is None else int(values[place.millisecond]),
-                    self._movements(place.movements, values),
-                )
-            )
-        if other is not None and not found:
-            raise OtherStation(other)
-        return tuple(found)
+    def _decode(self, message: bytes) -> tuple[Intersection, ...]:
+        try:
+            found = self._decoder.decode(message)
+        except OtherMessage:
+            self.other_messages += 1
+            return ()
+        except OtherStation:
+            self.other_stations += 1
+            return ()
+        self.messages += 1
+        return found
 
-    def _movements(self, places: tuple[_MovementFields, ...], values: Sequence[bytes | str]) -> tuple[Movement, ...]:
-        groups = self._groups
-        found = []
-        for place, phases in places:
-            if place is None:
-                raise SpatError("a MovementState without signalGroup")
-            group = int(values[place])
-            if group > 255:
-                raise SpatError(f"signalGroup {group}: 0 to 255")
-            if groups is None or group in groups:
-                found.append(Movement(group, tuple([_phase(phase, values) for phase in phases])))
-        return tuple(found)
+    def _skip(self, piece: bytes) -> None:
+        self._skipped += len(piece.strip())
+        self.bad_messages += _FIRST.search(piece) is not None
+
+    def snapshot(self) -> dict[str, Any]:
+        """State as JSON-able values."""
+        return {
+            "pending": self._cutter.pending.decode("latin-1"),
+            "dropped_bytes": self._cutter.dropped_bytes,
+            "skipped_bytes": self._skipped,
+            "messages": self.messages,
+            "bad_messages": self.bad_messages,
+            "other_messages": self.other_messages,
+            "other_stations": self.other_stations,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot."""
+        self._cutter = MessageCutter()
+        self._cutter.feed(state["pending"].encode("latin-1"))
+        self._cutter.dropped_bytes = state["dropped_bytes"]
+        self._skipped = state["skipped_bytes"]
+        self.messages, self.bad_messages = state["messages"], state["bad_messages"]
+        self.other_messages, self.other_stations = state["other_messages"], state["other_stations"]
 
 
-def _status(bits: tuple[tuple[int, int | None], ...] | None, values: Sequence[bytes | str]) -> int:
-    if bits is None:  # without it nobody knows whether the controller has failed
-        raise SpatError("no status")
-    status = 0
-    for mask, place in bits:
-        value = 0 if place is None else int(values[place])
-        if value > 1:
-            raise SpatError(f"status bit {value}: 0 or 1")
-        status |= mask * value
-    return status
+def _restart(piece: bytes, start: int, refused: SpatError) -> int:
+    """Where a whole message may begin behind the remains of a cut one; the piece's end for nowhere.
+
+    One retry, at the last beginning: trying each would take time that grows with the square of the rubbish. Behind a
+    document type only a new XML declaration counts, or its own root would slip in without it.
+    """
+    begins = [match.start() for match in _DECLARED.finditer(piece, start + 1)]
+    if not begins and not isinstance(refused, DocumentTypeRefused):
+        begins = [match.start() for match in _ROOT.finditer(piece, start + 1)]
+    return begins[-1] if begins else len(piece)
 
 
-def _phase(
-    places: tuple[int | None, int | None, int | None, int | None, int | None], values: Sequence[bytes | str]
-) -> Phase:
-    state, min_end, max_end, likely, confidence = [None if p is None else int(values[p]) for p in places]
-    if state is None:
-        raise SpatError("a MovementEvent without eventState")
-    if state >= len(PHASE_STATES):
-        raise SpatError(f"eventState {state}: 0 to 9")
-    if confidence is not None and confidence >= len(CONFIDENCE_PCT):
-        raise SpatError(f"confidence {confidence}: 0 to 15")
-    if (min_end or 0) > _MAX_MARK or (max_end or 0) > _MAX_MARK or (likely or 0) > _MAX_MARK:
-        raise SpatError(f"a TimeMark above {_MAX_MARK}")
-    return Phase(state, min_end, max_end, likely, confidence)
+def decode_events(data: bytes) -> tuple[list[dict[str, object]], int]:
+    """For the command line: JSON-able signal states of a whole recording, and how many bytes were skipped.
+
+    The times of the running phase stand beside `phases`, all in milliseconds from the message's own time
+    (`message_ms`, since the start of the UTC year).
+    """
+    stream = SpatXmlStream()
+    events = [event for found in stream.feed(data) for event in signal_state_events(found)]
+    stream.finish()
+    return events, stream.skipped_bytes
 
 
-def _numbers(message: bytes) -> list[bytes]:
-    """The digits that follow each tag, in order; the first entry is what stands before the first plain tag."""
-    return message.translate(None, _NOT_NUMBERS).split(b"<>")
-
-
-def _parse(message: bytes) -> ElementTree.Element:
-    """The whole document. Raises SpatError, with the offset, where it is not well-formed or has a document type."""
-    if _PROLOG.match(message + b"<") is None or b"<!DOCTYPE" in message or not message.isascii():
-        _check(message)
-    try:
-        return ElementTree.fromstring(message)  # noqa: S314 - document types are refused first
-    except (ElementTree.ParseError, ValueError, LookupError):  # the latter two: encodings nobody should use
-        _check(message)
-        raise SpatError("not well-formed") from None
-
-
-def _check(message: bytes) -> None:
-    def refuse(*_: object) -> None:
-        raise SpatError("a document type declaration", parser.CurrentByteIndex)
-
-    parser = expat.ParserCreate(None, "}")
-    parser.StartDoctypeDeclHandler = refuse
-    try:
-        parser.Parse(message, True)
-    except expat.ExpatError as error:
-        raise SpatError(expat.ErrorString(error.code) or "not well-formed", parser.ErrorByteIndex) from None
-    except SpatError:
-        raise
-    except (ValueError, LookupError):
-        raise SpatError("an encoding that cannot be read") from None
-
-
-def _learn(message: bytes, skeleton: bytes, root: ElementTree.Element) -> _Shape | None:
-    """Remember the shape of a message that has just been parsed; None where its shape proves nothing."""
-    start = message.find(b"<DATA")
-    prolog, body = message[:start], message[start:]
-    if start < 0 or not _PROLOG.fullmatch(prolog) or not skeleton.isascii():
-        return None
-    if any(mark in body for mark in (b"<!", b"<?", b"&", b"]")):
-        return None
-    tags = body.split(b"<")
-    values = _numbers(message)
-    # every tag has become a bare "<>" if and only if these agree: no digit in a tag, no stray ">" in a text
-    if not len(values) == len(tags) + message.count(b"<") - body.count(b"<") - prolog.count(b"<"):
-        return None
-    if values[-1] or body.count(b">") != len(tags) - 1:
-        return None
-    starts = [place for place, tag in enumerate(tags) if place and not tag.startswith(b"/")]
-    where = dict(zip(root.iter(), starts, strict=True))
-
-    def label(element: ElementTree.Element) -> int:
-        text = element.text
-        if not text or not text.isascii() or not text.isdigit():
-            raise _NotPlainError
-        return where[element]
-
-    try:
-        shape = _Shape(skeleton, prolog, len(values), _fields(root, label))
-    except _NotPlainError:
-        return None
-    while len(_shapes) >= _MAX_SHAPES:
-        del _shapes[next(iter(_shapes))]
-    _shapes[skeleton] = shape
-    return shape
-
-
-def _children(parent: ElementTree.Element | None, name: str) -> list[ElementTree.Element]:
-    if parent is None:
-        return []
-    end = "}" + name
-    return [child for child in parent if child.tag == name or child.tag.endswith(end)]
-
-
-def _child(parent: ElementTree.Element | None, name: str) -> ElementTree.Element | None:
-    found = _children(parent, name)
-    return found[0] if found else None
-
-
-def _fields(root: ElementTree.Element, label: Label) -> _Fields:
-    """Where each field stands, by the label given to its element."""
-
-    def at(parent: ElementTree.Element | None, name: str) -> int | None:
-        element = _child(parent, name)
-        return None if element is None else label(element)
-
-    if root.tag.rpartition("}")[2] != "DATA":
-        raise SpatError(f"root {root.tag[:40]!r}, not DATA")
-    header, spat = _child(root, "ItsPduHeader"), _child(root, "SPAT")
-    intersections = []
-    for state in _children(_child(spat, "intersections"), "IntersectionState"):
-        status = _child(state, "status")
-        bits = None
-        if status is not None:
-            named = [(_STATUS.get(bit.tag.rpartition("}")[2]), bit) for bit in status]
-            bits = tuple([(mask, label(bit)) for mask, bit in named if mask is not None])
-        movements = []
-        for movement in _children(_child(state, "states"), "MovementState"):
-            phases = []
-            for event in _children(_child(movement, "state_time_speed"), "MovementEvent"):
-                timing = _child(event, "timing")
-                phases.append(
-                    (
-                        at(event, "eventState"),
-                        at(timing, "minEndTime"),
-                        at(timing, "maxEndTime"),
-                        at(timing, "likelyTime"),
-                        at(timing, "confidence"),
-                    )
-                )
-            movements.append(_MovementFields(at(movement, "signalGroup"), tuple(phases)))
-        intersections.append(
-            _IntersectionFields(
-                at(_child(state, "id"), "id"),
-                at(state, "revision"),
-                bits,
-                at(state, "moy"),
-                at(state, "timeStamp"),
-                tuple(movements),
-            )
-        )
-    return _Fields(at(header, "messageID"), at(header, "stationID"), at(spat, "timeStamp"), tuple(intersections))
+def signal_state_events(intersection: Intersection) -> list[dict[str, object]]:
+    """One intersection as JSON-able dicts, one a signal group."""
+    events = []
+    for state in to_signal_states(intersection, 0, ""):
+        phases: list[dict[str, object]] = [
+            {
+                "state": phase.state,
+                "state_name": PHASE_STATES[phase.state],
+                "min_end_ms": phase.min_end_ms,
+                "max_end_ms": phase.max_end_ms,
+                "likely_ms": phase.likely_ms,
+                "confidence_pct": phase.confidence_pct,
+            }
+            for phase in state.phases
+        ]
+        running = phases[0] if phases else {}
+        head = {"type": "signal_state", "station": state.station, "group": state.group, "status": state.status}
+        events.append({**head, "message_ms": state.message_ms, **running, "phases": phases})
+    return events

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from drivers.buses.dali import DaliBus, Done
+from drivers.buses.dali import DaliBus
+from drivers.buses.dali_procedures import Done
 from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
 from drivers.codecs.dali import FULL
 from drivers.interfaces import Emit

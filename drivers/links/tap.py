@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from drivers.interfaces import ByteLink, unheard, unheard_repeat
+from drivers.interfaces import ByteLink, Receiver, RepeatReceiver, unheard, unheard_repeat
 
 
 class Sink(Protocol):
@@ -22,8 +22,8 @@ class Tap:
 
     def __init__(self, inner: ByteLink, wire: int, sink: Sink) -> None:
         self.name = inner.name
-        self.receiver = unheard
-        self.repeat_receiver = unheard_repeat
+        self.receiver: Receiver = unheard
+        self.repeat_receiver: RepeatReceiver = unheard_repeat
         self._inner, self._wire, self._sink = inner, wire, sink
         inner.receiver = self._inward
         inner.repeat_receiver = self._repeat

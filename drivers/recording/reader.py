@@ -88,6 +88,8 @@ class TraceReader:
             else:
                 self._add_metadata(body)
         self.complete, self.note, self.skipped_bytes = walk.complete, walk.note, walk.skipped_bytes
+        # Messages stand in chunks or, in files of others, all outside; one outside a chunk is damage otherwise.
+        self._holders = (Opcode.CHUNK,) if walk.chunks else (Opcode.MESSAGE,)
 
     @property
     def wires(self) -> list[Wire]:
@@ -110,7 +112,7 @@ class TraceReader:
         self._wanted, self._wire_of, self._makers = topics, {}, {}
         for channel in self._channels.values():
             self._prepare(channel)
-        for opcode, body in RecordWalk(self.path).records((Opcode.CHUNK, Opcode.MESSAGE)):
+        for opcode, body in RecordWalk(self.path).records(self._holders):
             if opcode == Opcode.CHUNK:
                 try:
                     records = opened(body)

@@ -18,7 +18,7 @@ ANYTHING: Schema = {"type": "object", "properties": {}}
 
 def plain_schema(kind: type[msgspec.Struct]) -> Schema:
     """Schema of `kind` as `plain_json` writes it."""
-    (root,), parts = msgspec.json.schema_components([kind], ref_template="{name}")
+    (root,), parts = msgspec.json.schema_components([kind], ref_template="{name}", schema_hook=_unknown)
     schema = _plain(root, parts)
     for field in msgspec.structs.fields(kind):
         if field.type is bytes:
@@ -40,6 +40,11 @@ def plain_json(value: object) -> bytes:
 
 def _hexed(key: str, inner: object) -> tuple[str, object]:
     return (f"{key}_hex", inner.hex()) if isinstance(inner, bytes) else (key, inner)
+
+
+def _unknown(kind: type) -> Schema:
+    """For `object` and other types msgspec has no schema for."""
+    return {"title": "anything"}
 
 
 def _plain(schema: Schema, parts: dict[str, Schema]) -> Schema:

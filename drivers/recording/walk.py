@@ -36,7 +36,7 @@ _COMPRESSION_AT = RECORD_HEAD.size + CHUNK_HEAD.size
 
 
 class RecordWalk:
-    """One pass over a file. `complete`, `note` and `skipped_bytes` are final when `records` has ended.
+    """One pass over a file. `complete`, `note`, `skipped_bytes` and `chunks` (seen) are final when `records` has ended.
 
     Raises InputError if the file cannot be read or is no MCAP file.
     """
@@ -46,6 +46,7 @@ class RecordWalk:
         self.complete = False
         self.note = ""
         self.skipped_bytes = 0
+        self.chunks = 0
         try:
             with path.open("rb") as stream:
                 magic = stream.read(len(MAGIC))
@@ -72,6 +73,7 @@ class RecordWalk:
                     self.note = f"damaged at byte {at}; read on at byte {found}"
                     before = at = found
                     continue
+                self.chunks += head[0] == Opcode.CHUNK
                 if head[0] in wanted:
                     stream.seek(at + RECORD_HEAD.size)
                     yield head[0], stream.read(end - at - RECORD_HEAD.size)
@@ -109,7 +111,7 @@ def _end(stream: BinaryIO, head: bytes, at: int, size_b: int) -> int | None:
         return None
     opcode, length = RECORD_HEAD.unpack(head)
     end: int = at + RECORD_HEAD.size + length
-    if end > size_b or length > _LARGEST_B or not (0 < opcode <= Opcode.DATA_END or opcode >= 0x80):
+    if end > size_b or length > _LARGEST_B or not 0 < opcode <= Opcode.DATA_END:
         return None
     if opcode == Opcode.FOOTER and length != 20:
         return None

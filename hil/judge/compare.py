@@ -165,9 +165,13 @@ class _Comparison:
             reason = "failed: nothing expected; the reference holds no frame on any compared wire, so it proves nothing"
             reason += f" (sent: {self.counts['surplus']})" if parts else ""
         elif parts:
-            reason = f"failed: of {_frames(expected_count)} expected {same} agreed; {', '.join(parts)}"
+            reason = f"failed: {same} of {expected_count} expected frames agreed; {', '.join(parts)}"
         else:
-            reason = f"passed: {_frames(same)} agreed" if same else "passed: nothing was expected and nothing came"
+            reason = (
+                f"passed: {same} of {expected_count} expected frames agreed"
+                if same
+                else "passed: nothing was expected and nothing came"
+            )
         passed = reason.startswith("passed")
         value, time, missing, surplus = self.counts.values()
         return Verdict(passed, reason, self.first, same, value, time, missing, surplus, self.ignored)
@@ -322,7 +326,3 @@ def _merged(expected: Iterable[Sent], got: Iterable[Sent]) -> Iterator[tuple[boo
 
 def _ms(t_ns: int) -> str:
     return f"{t_ns // 1_000_000}.{t_ns // 1000 % 1000:03d} ms"
-
-
-def _frames(count: int) -> str:
-    return f"{count} frame{'' if count == 1 else 's'}"

@@ -24,8 +24,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from drivers.clock import FOREVER_NS, NS_PER_S
-from drivers.codecs.dali_tables import OUTPUT_PPM
+from drivers.clock import NS_PER_S
+from hil.judge.lamp_output import LampOutput
 from hil.judge.owed import LightPath, Walk
 from hil.traffic.rider import Rider
 
@@ -33,10 +33,6 @@ FULL_LEVEL = 254
 BASE_LEVEL = 170
 """10.1 % of full output, the base level of the reference site."""
 
-# Twice the output summed over levels, trapezoids: light of a fade from 0 to n, if every level took 2 ns.
-_FADE_SUM = [0]
-for _below, _above in zip(OUTPUT_PPM[:254], OUTPUT_PPM[1:255], strict=True):
-    _FADE_SUM.append(_FADE_SUM[-1] + _below + _above)
 _WILSON_Z2 = 3.841459
 
 
@@ -64,55 +60,184 @@ class Figures(msgspec.Struct, frozen=True):
     energy_wh: float
 
 
-class LampOutput:
-    """One lamp's output: the running segment, its sums up to there, and its last time below full."""
+class _Claim:
+    """A time in which one lamp should be full, for one rider; `counts` is False for a mere 10 m mark."""
 
-    __slots__ = ("above_ns", "duration_ns", "from_level", "full_from_ns", "light", "low_from_ns", "t0_ns", "to_level")
+    __slots__ = ("counts", "failed", "from_ns", "lamp", "to_ns")
 
-    def __init__(self, t_ns: int, level: int) -> None:
-        self.t0_ns, self.from_level, self.to_level, self.duration_ns = t_ns, level, level, 0
-        self.light = 0  # ppm x ns
-        self.above_ns = 0
-        # The last stretch below full; FOREVER_NS while its end is not known.
-        self.low_from_ns, self.full_from_ns = t_ns, FOREVER_NS
-
-    def level_at(self, t_ns: int) -> int:
-        """Arc power level at `t_ns`, not before the running segment began."""
-        age_ns = t_ns - self.t0_ns
-        if age_ns >= self.duration_ns:
-            return self.to_level
-        return self.from_level + (self.to_level - self.from_level) * age_ns // self.duration_ns
-
-    def sums_at(self, t_ns: int, base_level: int) -> tuple[int, int]:
-        """(ppm x ns, ns above `base_level`) up to `t_ns`."""
-        light, above_ns = self.light, self.above_ns
-        fade_ns, low, high = self.duration_ns, self.from_level, self.to_level
-        age_ns = t_ns - self.t0_ns
-        if age_ns >= fade_ns:
-            steady_ns = age_ns - fade_ns
-            light += OUTPUT_PPM[high] * steady_ns
-            if high > base_level:
-                above_ns += steady_ns
-            age_ns = fade_ns
-        if age_ns and low == high:
-            light += OUTPUT_PPM[low] * age_ns
-            if low > base_level:
-                above_ns += age_ns
-        elif age_ns:
-            steps = high - low
-            light += _fade_light(low, steps, age_ns, fade_ns)
-            crossing_ns = min(max((base_level - low) * fade_ns // steps, 0), age_ns)
-            above_ns += age_ns - crossing_ns if steps > 0 else crossing_ns
-        return light, above_ns
+    def __init__(self, from_ns: int, to_ns: int, lamp: int, counts: bool, failed: bool = False) -> None:
+        self.from_ns, self.to_ns, self.lamp, self.counts, self.failed = from_ns, to_ns, lamp, counts, failed
 
 
-def _fade_light(level: int, steps: int, age_ns: int, fade_ns: int) -> int:
-    """ppm x ns of the first `age_ns` of a fade of `steps` levels (negative: down) from `level` over `fade_ns`."""
-    way = 1 if steps > 0 else -1
-    done, rest = divmod(abs(steps) * age_ns, fade_ns)  # whole levels, and the part of the next in 1/fade_ns
-    at = level + way * done
-    light = abs(_FADE_SUM[at] - _FADE_SUM[level]) * fade_ns // (2 * abs(steps))
-    if rest:
-        rise = OUTPUT_PPM[at + way] - OUTPUT_PPM[at]
-        light += (2 * OUTPUT_PPM[at] * fade_ns + rise * rest // 1) * rest // (2 * abs(steps) * fade_ns)
-    return light
+class LightLedger:
+    """Riders and lamps in, figures out; memory as large as the riders under way.
+
+    Feed it in time order: `rider` not later than the ride starts, `lamp_output` as it happens, `advance` to a time up
+    to which every rider and lamp event has been told. Calling it more often changes nothing.
+
+    Args:
+        path: lamps, radar views, and what is owed.
+        lit_hours: the calendar.
+        origin_utc_ns: the UTC time that is 0 on the ledger's clock.
+        power_mw: power of one lamp at full output, e.g. 20000.
+        start_ns, start_level: when the count begins, and what all lamps give then.
+        base_level, full_level: arc power levels.
+    """
+
+    def __init__(
+        self,
+        path: LightPath,
+        lit_hours: LitHours,
+        *,
+        origin_utc_ns: int = 0,
+        power_mw: int = 20_000,
+        start_ns: int = 0,
+        start_level: int = 0,
+        base_level: int = BASE_LEVEL,
+        full_level: int = FULL_LEVEL,
+    ) -> None:
+        self.path, self.lit_hours, self.origin_utc_ns = path, lit_hours, origin_utc_ns
+        self.power_mw, self.base_level, self.full_level = power_mw, base_level, full_level
+        self.lamps = [LampOutput(start_ns, start_level, full_level) for _ in path.lamps_x_mm]
+        self.now_ns = start_ns
+        self._claims: list[list[_Claim]] = [[] for _ in path.lamps_x_mm]
+        self._riders: list[tuple[int, int, list[_Claim]]] = []  # heap: when done, number, claims
+        self._number = 0
+        self._riders_owed = self._riders_lit = self._met = self._met_full = 0
+
+    def rider(self, rider: Rider) -> None:
+        """Somebody is about to start a ride."""
+        if self.passes_in_lit_hours(rider.start_ns, rider.end_ns):
+            self.expect(self.path.walk(rider))
+
+    def passes_in_lit_hours(self, start_ns: int, end_ns: int) -> bool:
+        """Whether any moment of a ride lies in lit hours; by day nothing has to be worked out."""
+        utc_ns = start_ns + self.origin_utc_ns
+        return self.lit_hours.lit_at(utc_ns) or self.lit_hours.next_edge_ns(utc_ns) <= end_ns + self.origin_utc_ns
+
+    def expect(self, walk: Walk) -> None:
+        """The same for a ride already walked through (`path.walk`), so that several ledgers can share the work."""
+        claims = []
+        for from_ns, to_ns, lamp, known in walk.owed:
+            if known and (to_ns := self.lit_until_ns(from_ns, to_ns)) > from_ns:
+                claims.append(_Claim(from_ns, to_ns, lamp, True))
+        for t_ns, lamp, _ in walk.near:
+            if self.lit_hours.lit_at(t_ns + self.origin_utc_ns):
+                claims.append(_Claim(t_ns, t_ns + 1, lamp, False))
+        if not claims:
+            return
+        for claim in claims:
+            waiting = self._claims[claim.lamp]
+            if len(waiting) > 100:  # a lamp whose output never changes: nobody else tidies up
+                self._judge(claim.lamp, walk.start_ns)
+            waiting.append(claim)
+        heapq.heappush(self._riders, (max(claim.to_ns for claim in claims), self._number, claims))
+        self._number += 1
+
+    def lit_until_ns(self, from_ns: int, to_ns: int) -> int:
+        """`to_ns` or the end of lit hours, whichever is first; `from_ns` itself where that is not in lit hours."""
+        utc_ns = from_ns + self.origin_utc_ns
+        if not self.lit_hours.lit_at(utc_ns):
+            return from_ns
+        return min(to_ns, self.lit_hours.next_edge_ns(utc_ns) - self.origin_utc_ns)
+
+    def lamp_output(self, lamp: int, t_ns: int, from_level: int, to_level: int, duration_ns: int) -> None:
+        """Lamp number `lamp` goes from one arc power level to another, from `t_ns` on, within `duration_ns`.
+
+        Raises ValueError where a lamp's events are not in time order.
+        """
+        output = self.lamps[lamp]
+        if t_ns < output.t0_ns:
+            raise ValueError(f"lamp {lamp}: output at {t_ns} ns told after output at {output.t0_ns} ns")
+        if output.full_from_ns <= t_ns:  # a stretch below full is over, and the next may begin
+            self._judge(lamp, t_ns)
+        output.go(t_ns, from_level, to_level, duration_ns, self.base_level)
+
+    def advance(self, now_ns: int) -> None:
+        """Everything up to `now_ns` has been told: close the riders that are done."""
+        self.now_ns = now_ns
+        riders = self._riders
+        while riders and riders[0][0] <= now_ns:
+            self._close(heapq.heappop(riders)[2])
+
+    def finish(self, t_ns: int) -> None:
+        """The run ends at `t_ns`; who is still under way is left out."""
+        self.advance(t_ns)
+        self._riders.clear()
+        for waiting in self._claims:
+            waiting.clear()
+
+    def figures(self) -> Figures:
+        """The figures up to the last `advance`."""
+        sums = [lamp.sums_at(max(self.now_ns, lamp.t0_ns), self.base_level) for lamp in self.lamps]
+        energy = sum(light for light, _ in sums) * self.power_mw  # ppm x ns x mW
+        above_ns = sum(above for _, above in sums)
+        riders, lit = self._riders_owed, self._riders_lit
+        return Figures(
+            riders=riders,
+            lit_in_time=lit,
+            lit_share=round(lit / riders, 6) if riders else None,
+            lit_share_low95=round(wilson_low95(lit, riders), 6) if riders else None,
+            lamps_met=self._met,
+            full_at_10m=self._met_full,
+            full_at_10m_share=round(self._met_full / self._met, 6) if self._met else None,
+            lamp_s_above_base=round(above_ns / NS_PER_S, 3),
+            energy_wh=round(energy // 10**12 / (3600 * 10**6), 6),  # uWs, then Wh
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as JSON-able values."""
+        return {
+            "now_ns": self.now_ns,
+            "number": self._number,
+            "counts": [self._riders_owed, self._riders_lit, self._met, self._met_full],
+            "lamps": [lamp.snapshot() for lamp in self.lamps],
+            "riders": [
+                [done_ns, number, [[c.from_ns, c.to_ns, c.lamp, c.counts, c.failed] for c in claims]]
+                for done_ns, number, claims in sorted(self._riders, key=lambda entry: entry[:2])
+            ],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot of a ledger made with the same arguments."""
+        self.now_ns, self._number = state["now_ns"], state["number"]
+        self._riders_owed, self._riders_lit, self._met, self._met_full = state["counts"]
+        for lamp, saved in zip(self.lamps, state["lamps"], strict=True):
+            lamp.restore(saved)
+        self._claims = [[] for _ in self.lamps]
+        self._riders = [
+            (done, number, [_Claim(*claim) for claim in claims]) for done, number, claims in state["riders"]
+        ]
+        for _, _, claims in self._riders:
+            for claim in claims:
+                self._claims[claim.lamp].append(claim)
+
+    def _judge(self, lamp: int, t_ns: int) -> None:
+        """Hold the claims on a lamp against its last stretch below full; drop those over by `t_ns`."""
+        output = self.lamps[lamp]
+        waiting = self._claims[lamp]
+        for claim in waiting:
+            if output.was_low(claim.from_ns, claim.to_ns):
+                claim.failed = True
+        waiting[:] = [claim for claim in waiting if claim.to_ns > t_ns]
+
+    def _close(self, claims: list[_Claim]) -> None:
+        owed = lit = 0
+        for claim in claims:
+            failed = claim.failed or self.lamps[claim.lamp].was_low(claim.from_ns, claim.to_ns)
+            if claim.counts:
+                owed += 1
+                lit += not failed
+            else:
+                self._met += 1
+                self._met_full += not failed
+        if owed:
+            self._riders_owed += 1
+            self._riders_lit += lit == owed
+
+
+def wilson_low95(successes: int, trials: int) -> float:
+    """Lower end of the two-sided 95 % Wilson score interval. Example: 10 of 10 give 0.722."""
+    z2 = _WILSON_Z2
+    spread = sqrt(z2 * (successes * (trials - successes) / trials + z2 / 4))
+    return max((successes + z2 / 2 - spread) / (trials + z2), 0.0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from drivers.codecs.panel_frame import PanelFrameError, decode
+
 _FORWARD = re.compile(rb"[ht]([0-9A-Fa-f]{4})\n?")
 
 
@@ -51,4 +53,9 @@ def _addressee(address: int) -> str:
 
 
 def _panel(data: bytes) -> str:
-    return f"panel frame of {len(data)} bytes"
+    try:
+        picture = decode(data)
+    except PanelFrameError:
+        return "no panel frame"
+    lit = sum(any(picture.rgb[i : i + 3]) for i in range(0, len(picture.rgb), 3))
+    return f"panel frame {picture.width_px} x {picture.height_px}, {lit} pixels lit"

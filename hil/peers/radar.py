@@ -70,7 +70,7 @@ class RadarPeer:
         self._silent = silent
         self._coming: list[tuple[int, int, int, Rider]] = []  # heap: enter, id, leave
         self._inside: list[_Visit] = []
-        self._next = 0  # number of the next report of the grid
+        self._next = 0  # number of the first report of the grid not yet run
         self._idle_next = 0  # number of the next idle frame not yet told
         self._had_target = False
         self.frames = 0
@@ -91,7 +91,7 @@ class RadarPeer:
         while coming and coming[0][0] <= now_ns:
             enter_ns, _, leave_ns, rider = heapq.heappop(coming)
             inside.append(_Visit(rider, enter_ns, leave_ns, rider.segment_index(now_ns)))
-        number = self._next
+        number = (now_ns - self._phase_ns) // REPORT_NS
         self._next = number + 1
         body = self._targets(now_ns) if inside else b""
         if body:
@@ -190,8 +190,8 @@ class RadarPeer:
         if not self._coming:
             self.wake_ns = FOREVER_NS
             return
-        self._next = max(self._next, -(-(self._coming[0][0] - self._phase_ns) // REPORT_NS))
-        self.wake_ns = self._phase_ns + self._next * REPORT_NS
+        number = max(self._next, -(-(self._coming[0][0] - self._phase_ns) // REPORT_NS))
+        self.wake_ns = self._phase_ns + number * REPORT_NS
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values; riders by their id."""

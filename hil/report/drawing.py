@@ -16,8 +16,11 @@ from hil.report.lanes import Lanes, Window
 WIDTH = 10_000
 GUTTER_PX = 132
 NS_PER_S = 1_000_000_000
-STEPS_MS = (100, 200, 500, 1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 900_000)
-STEPS_MS += (1_800_000, 3_600_000, 7_200_000, 14_400_000, 21_600_000, 43_200_000, 86_400_000, 7 * 86_400_000)
+STEPS_MS: tuple[int, ...] = (
+    *(100, 200, 500, 1000, 2000, 5000, 10_000, 15_000, 30_000),
+    *(minutes * 60_000 for minutes in (1, 2, 5, 10, 15, 30)),
+    *(hours * 3_600_000 for hours in (1, 2, 4, 6, 12, 24, 168)),
+)
 LABELS = 9
 """Most time labels across an unzoomed strip."""
 
@@ -62,7 +65,7 @@ class TimeAxis:
         """(t_ns, label) at a round step, at most about `LABELS` x `zoom`."""
         least_ms = (self.t1_ns - self.t0_ns) / 1e6 / (LABELS * zoom)
         step_ms = next((step for step in STEPS_MS if step >= least_ms), STEPS_MS[-1])
-        shift_ns = self._shift_ns()
+        shift_ns = self.clock_shift_ns()
         step_ns = step_ms * 1_000_000
         first = -(-(self.t0_ns + shift_ns) // step_ns) * step_ns - shift_ns
         decimals = 1 if step_ms < 1000 else 0
@@ -77,8 +80,8 @@ class TimeAxis:
         us = (t_ns + self._utc_ns) // 1000
         return datetime.fromtimestamp(us // 1_000_000, self._zone) + timedelta(microseconds=us % 1_000_000)
 
-    def _shift_ns(self) -> int:
-        """What to add so that round local times are multiples of the step."""
+    def clock_shift_ns(self) -> int:
+        """What to add to a time to get nanoseconds of the local clock since 1970; 0 where it is not known."""
         if self._utc_ns is None:
             return 0
         offset = self._local(self.t0_ns).utcoffset()
@@ -170,7 +173,9 @@ class Strip:
             self._add("path", f'class="grid {name}" d="{lines or "M0 0"}"', "")
             if labels_y is not None:
                 for t_ns, text in ticks:
-                    self.word(t_ns, labels_y, text, f"tick {name}")
+                    edge = " first" if self.axis.x(t_ns) * zoom < WIDTH / 40 else ""
+                    edge = " last" if (WIDTH - self.axis.x(t_ns)) * zoom < WIDTH / 40 else edge
+                    self.word(t_ns, labels_y, text, f"tick {name}{edge}")
 
     def _add(self, tag: str, attributes: str, tip: str) -> None:
         self.parts += 1 + bool(tip)

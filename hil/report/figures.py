@@ -102,9 +102,21 @@ def percent(share: float | int) -> str:
     tenths = round(share * 1000)
     if tenths >= 1000 and share < 1:
         tenths = 999
-    return f"{tenths // 10}.{tenths % 10} %" if tenths % 10 else f"{tenths // 10} %"
+    return f"{tenths // 10} %" if tenths in (0, 1000) else f"{tenths // 10}.{tenths % 10} %"
 
 
 def number(value: float | int, decimals: int = 0) -> str:
     """A number with narrow spaces between thousands: ``number(28411) == "28\u202f411"``."""
     return f"{value:,.{decimals}f}".replace(",", "\u202f")
+
+
+def duration(seconds: float) -> str:
+    """A span for people: ``0.84 s``, ``59 min 10 s``, ``3 h 5 min``, ``28 d 0 h``."""
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    whole = int(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86_400 * 2:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from math import sqrt
 
+from drivers.codecs.dali import FULL, OUTPUT_PPM
 from hil.report.drawing import Strip, TimeAxis
 from hil.report.escape import markup
 from hil.report.figures import number
 from hil.report.lanes import Lanes, clip_fades, clip_points, merge_fades, thin
 
-FULL_LEVEL = 254
 LAMP_PX = 9
 SHARE = {"lamps": 0.5, "riders": 0.2, "hits": 0.25, "handovers": 0.05}
 """How a budget of elements is divided."""
@@ -28,8 +28,8 @@ def path_strip(lanes: Lanes, axis: TimeAxis, budget: int) -> tuple[Strip, list[s
 
 
 def output_share(level: int) -> float:
-    """Light of an arc power level, 0 to 1, by the DALI log curve (IEC 62386-102): 254 is 1, 170 is 0.101, 0 is 0."""
-    return 0.0 if level <= 0 else float(10.0 ** ((min(level, FULL_LEVEL) - FULL_LEVEL) * 3 / 253))
+    """Light of an arc power level, 0 to 1, by the DALI log curve: 254 is 1, 170 is 0.101, 0 is 0."""
+    return OUTPUT_PPM[min(max(level, 0), FULL)] / 1_000_000
 
 
 def glow(level: int) -> float:
@@ -82,6 +82,7 @@ class _Path:
             looks = "up the path" if radar.looks > 0 else "down the path"
             tip = f"{radar.name} at {radar.x_m:g} m looks {looks}, {radar.range_m:g} m"
             self.strip.band(*self.window, top, bottom - top, "view", tip)
+            self.strip.level(self.y(end_m), "reach")
             self.strip.gutter(_arrowhead(self.y(radar.x_m), radar.looks, tip))
             hits = [hit for hit in radar.hits if self.axis.holds(hit[0])]
             for t_ns, x_mm in (kept := thin(hits, each)):

@@ -1,12 +1,13 @@
-"""Leezenflow over time: the signal groups' states, the remaining time as predicted and as shown, the panel's pictures."""
+"""Leezenflow over time: states of the signal groups, remaining time predicted and shown, the panel's pictures."""
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 
-from hil.report.drawing import Strip, TimeAxis
+from hil.report.drawing import WIDTH, Strip, TimeAxis
 from hil.report.figures import number
-from hil.report.lanes import Lanes, PanelLane, SignalLane, thin
+from hil.report.lanes import Lanes, PanelLane, thin
 
 STATES = {
     0: ("unavailable", "s-none"),
@@ -21,63 +22,143 @@ STATES = {
     9: ("flashing amber", "s-amber"),
 }
 """MovementPhaseState -> (name, class); ETSI TS 103 301, SAE J2735."""
+UNKNOWN = ("unknown state", "s-none")
 STAGES = {"red": "s-red", "green": "s-green", "hurry": "s-amber", "yellow": "s-amber", "amber": "s-amber"}
 """What a panel shows -> class; everything else is dark."""
-BAND_PX, CHART_PX, IMAGE_PX = 18, 130, (96, 32)
-MOST_S = 150
+BAND_PX, CHART_PX, PICTURE_PX = 18, 130, (96, 32)
+MOST_S = 120
+"""The remaining-time chart ends here; what is longer touches its top."""
+LEAP_MS = 5000
 MOST_PICTURES, MOST_PICTURE_BYTES = 120, 600_000
+
+Band = tuple[int, int, str, str]
+"""(t0_ns, t1_ns, name, class)."""
 
 
 def signal_strip(lanes: Lanes, axis: TimeAxis, budget: int) -> tuple[Strip, list[str]]:
     """The strip, of about `budget` elements at most, and notes on what was left out."""
     signals, panels = lanes.signals, lanes.panels
-    chart = CHART_PX if panels or any(signal.predicted for signal in signals) else 0
+    chart = bool(panels) or any(signal.predicted for signal in signals)
     pictures = sum(bool(panel.thumbnails) for panel in panels)
-    height = 14 + (BAND_PX + 8) * (len(signals) + len(panels)) + (chart + 22 if chart else 0) + 46 * pictures + 24
+    height = 40 + (BAND_PX + 8) * (len(signals) + len(panels)) + (CHART_PX + 42) * chart + 44 * pictures
     about = "Time runs to the right. Coloured bands are the states of signal groups and the stage the panel shows; "
     about += "the lines below are the remaining seconds: thin as the feed predicts, thick as the panel shows."
-    picture = _Signals(axis, Strip(axis, height, "Signal groups and panel over time", about), budget)
+    picture = _Signals(axis, Strip(axis, height, "Signal groups and panel over time", about))
+    limit = budget // max(1, 4 * (len(signals) + len(panels)))
     for signal in signals:
-        picture.signal(signal, budget // (4 * len(signals)))
+        picture.bands(signal.group, [(t0, t1, *STATES.get(state, UNKNOWN)) for t0, t1, state in signal.spans], limit)
     for panel in panels:
-        picture.stage(panel, budget // (8 * len(panels)))
+        picture.bands(f"{panel.name} shows", _stages(panel), limit)
     if chart:
-        picture.chart(signals, panels)
+        picture.chart(lanes, limit)
     for panel in panels:
         if panel.thumbnails:
             picture.pictures(panel)
-    picture.strip.grid(14, picture.y, picture.y + 16)
+    picture.strip.grid(10, picture.y, picture.y + 16)
     return picture.strip, picture.notes
 
 
+def _stages(lane: PanelLane) -> list[Band]:
+    """Stretches of one stage, however often the picture changed in between."""
+    found: list[Band] = []
+    for t0, t1, stage, _ in lane.spans:
+        if found and found[-1][1:3] == (t0, stage):
+            found[-1] = (found[-1][0], t1, *found[-1][2:])
+        else:
+            found.append((t0, t1, stage, STAGES.get(stage, "s-none")))
+    return found
+
+
 class _Signals:
-    def __init__(self, axis: TimeAxis, strip: Strip, budget: int) -> None:
-        self.axis, self.strip, self.budget = axis, strip, budget
-        self.y = 14.0
+    def __init__(self, axis: TimeAxis, strip: Strip) -> None:
+        self.axis, self.strip = axis, strip
+        self.y = 12.0
         self.notes: list[str] = []
 
-    def signal(self, lane: SignalLane, limit: int) -> None:
-        """A band of states."""
-        self.strip.label(self.y + 13, lane.group)
-        for t0, t1, state in self._kept(lane.spans, limit, f"{lane.group}: states"):
-            name, style = STATES.get(state, (f"state {state}", "s-none"))
-            self._band(t0, t1, style, f"{lane.group}: {name} ({state})", name)
+    def bands(self, label: str, spans: list[Band], limit: int) -> None:
+        """A row of coloured stretches, named where there is room."""
+        axis, strip = self.axis, self.strip
+        strip.label(self.y + 13, label)
+        seen = [span for span in spans if span[1] > axis.t0_ns and span[0] < axis.t1_ns]
+        kept = thin(seen, limit)
+        if len(kept) < len(seen):
+            self.notes.append(f"{label}: {number(len(kept))} of {number(len(seen))} stretches shown, evenly thinned")
+        for t0, t1, name, style in kept:
+            tip = f"{label}: {name}\n{axis.moment(t0)} to {axis.moment(t1)} ({(t1 - t0) / 1e9:.1f} s)"
+            strip.band(t0, t1, self.y, BAND_PX, style, tip)
+            begin = max(t0, axis.t0_ns)
+            room = (min(t1, axis.t1_ns) - begin) / (axis.t1_ns - axis.t0_ns) / (len(name) + 1)
+            zoom = next((name for name, least in (("z1", 0.009), ("z2", 0.0023), ("z3", 0.0006)) if room > least), None)
+            if zoom:
+                strip.word(begin, self.y + 13, f"\u00a0{name}", f"in-band {style}-ink {zoom}")
         self.y += BAND_PX + 8
 
-    def stage(self, lane: PanelLane, limit: int) -> None:
-        """A band of what the panel shows."""
-        self.strip.label(self.y + 13, f"{lane.name} shows")
-        for t0, t1, stage, _ in self._kept(_stages(lane), limit, f"{lane.name}: stages"):
-            self._band(t0, t1, STAGES.get(stage, "s-none"), f"{lane.name} shows {stage}", stage)
-        self.y += BAND_PX + 8
+    def chart(self, lanes: Lanes, limit: int) -> None:
+        """Remaining seconds: thin as each feed predicts, thick as each panel shows."""
+        top, bottom = self.y + 24, self.y + 24 + CHART_PX
+        shown = [(span[0], span[3]) for panel in lanes.panels for span in panel.spans]
+        foretold = [point for signal in lanes.signals for point in signal.predicted]
+        most_ms = max((ms for t, ms in shown + foretold if ms is not None and self.axis.holds(t)), default=10_000)
+        most_s = min(MOST_S, max(10, -(-most_ms // 10_000) * 10))
 
-    def _band(self, t0: int, t1: int, style: str, tip: str, name: str) -> None:
-        when = f"{self.axis.moment(t0)} to {self.axis.moment(t1)} ({(t1 - t0) / 1e9:.1f} s)"
-        self.strip.band(t0, t1, self.y, BAND_PX, style, f"{tip}\n{when}")
-        begin = max(t0, self.axis.t0_ns)
-        share = (min(t1, self.axis.t1_ns) - begin) / (self.axis.t1_ns - self.axis.t0_ns)
-        if share > 0.011 * len(name):
-            self.strip.word(begin, self.y + 13, f"\u00a0{name}", f"in-band {style}-ink")
+        def y(remaining_ms: int) -> float:
+            return bottom - min(max(remaining_ms / 1000, 0), most_s) * CHART_PX / most_s
 
-    def _kept(self, spans: list[T] | object, limit: int, what: str) -> list[tuple[int, int, *tuple[object, ...]]]:
-        raise NotImplementedError
+        step = next(step for step in (5, 10, 20, 30, 60) if most_s / step <= 5)
+        for seconds in range(0, most_s + 1, step):
+            self.strip.level(y(seconds * 1000), "grid")
+            self.strip.label(y(seconds * 1000) + 4, f"{seconds} s", "tick end")
+        self.strip.label(top - 10, "remaining", "unit end")
+        for signal in lanes.signals:
+            for run in _runs([(t, ms) for t, ms in signal.predicted if self.axis.holds(t)]):
+                kept = thin(run, 4 * limit)
+                if len(kept) < len(run):
+                    self.notes.append(f"{signal.group}: {number(len(kept))} of {number(len(run))} predictions shown")
+                tip = f"{signal.group}: predicted by the feed"
+                self.strip.way([(t, y(ms)) for t, ms in kept], "predicted", tip)
+        for panel in lanes.panels:
+            self._shown(panel, limit, y)
+        self.y = bottom + 18
+
+    def _shown(self, panel: PanelLane, limit: int, y: Callable[[int], float]) -> None:
+        """One stair a stage, so that each has its colour."""
+        for t0, t1, stage, style in thin(_stages(panel), limit):
+            spans = [span for span in panel.spans if t0 <= span[0] < t1 and span[3] is not None]
+            points = [(span[0], y(span[3])) for span in thin(spans, 400) if span[3] is not None]
+            if points and t1 > self.axis.t0_ns and t0 < self.axis.t1_ns:
+                points.append((t1, points[-1][1]))
+                inside = [(min(max(t, self.axis.t0_ns), self.axis.t1_ns), at) for t, at in points]
+                self.strip.steps(inside, f"shown {style}-line", f"{panel.name} shows {stage}")
+
+    def pictures(self, panel: PanelLane) -> None:
+        """The panel's own pictures. Those without room between their neighbours appear when zoomed."""
+        width, height = PICTURE_PX
+        seen = [one for one in panel.thumbnails if self.axis.holds(one[0])]
+        kept = thin(seen, MOST_PICTURES)
+        free, bytes_left, shown = [-1.0, -1.0, -1.0], MOST_PICTURE_BYTES, 0
+        self.strip.label(self.y + 20, f"{panel.name} pictures")
+        for t_ns, png in kept:
+            share = self.axis.x(t_ns) / WIDTH
+            zoom = next((i for i, until in enumerate(free) if share >= until), None)
+            if zoom is None or len(png) > bytes_left or share > 0.99:
+                continue
+            bytes_left, shown = bytes_left - len(png), shown + 1
+            for finer in range(zoom, 3):
+                free[finer] = share + 0.105 / (1, 4, 16)[finer]
+            href = f"data:image/png;base64,{b64encode(png).decode()}"
+            tip = f"{panel.name} at {self.axis.moment(t_ns)}"
+            self.strip.picture(t_ns, self.y, width, height, href, f"panel z{zoom + 1}", tip)
+        if shown < len(panel.thumbnails):
+            self.notes.append(f"{panel.name}: {shown} of {number(len(panel.thumbnails))} pictures included")
+        self.y += 44
+
+
+def _runs(points: list[tuple[int, int | None]]) -> list[list[tuple[int, int]]]:
+    """Stretches without a gap; a leap upwards is the next phase."""
+    found: list[list[tuple[int, int]]] = [[]]
+    for t_ns, value in points:
+        if found[-1] and (value is None or value > found[-1][-1][1] + LEAP_MS):
+            found.append([])
+        if value is not None:
+            found[-1].append((t_ns, value))
+    return [run for run in found if run]

@@ -1,0 +1,157 @@
+"""When the signal changes, on our own clock: from the marks of a message to spans of red and green. Pure.
+
+Which mark ends a phase (each stands on its own; one that contradicts the phases before it is not used):
+
+=============  ====================================================================================
+red            likely, else max. Min alone is a lower bound: the red is open, no time is promised
+red-amber      likely, else max, else min (as red: the rider still waits)
+green          likely, else min (what is guaranteed). Max alone promises nothing: unknown from here on
+amber          likely, else min, else max
+=============  ====================================================================================
+
+Likely counts with enough confidence, or with none stated, and is kept between min and max where these are in order.
+A mark up to one second before what it must follow is taken as that moment: messages and signals are not switched in
+the same instant. Phases in state 0, 1, 2 or 9, and all after them, are unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
+from drivers.quantities import SignalPhase
+
+RED, RED_AMBER = 3, 4
+GREENS, AMBERS = (5, 6), (7, 8)
+BLANK_STATUS = 1 << 1 | 1 << 2 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 13
+"""stopTime, failureFlash, standby, failureMode, off, noValidSPAT. Never noValidMAP (12): some sites always set it."""
+
+_TOLERANCE_MS = 1000
+_STEP_NS = NS_PER_S
+_NEW_YEAR_MS = 300 * 86_400_000
+
+
+class Span(msgspec.Struct, frozen=True, gc=False):
+    """A stretch of `go` or of waiting until `end_ns`; FOREVER_NS where the end is not known. It begins where the one
+    before it ends.
+    """
+
+    go: bool
+    end_ns: int
+
+
+def end_ms(phase: SignalPhase, not_before_ms: int = 0, min_confidence_pct: int = 50) -> int | None:
+    """The end of `phase` by the table above, ms from the message's own time; None where the marks do not say.
+
+    Example: a red with min 11300, max 22300, likely 12300 (96 %) ends at 12300; with max alone at 22300.
+    """
+    least, most, likely = (
+        None if mark is None or mark < not_before_ms - _TOLERANCE_MS else max(mark, not_before_ms)
+        for mark in (phase.min_end_ms, phase.max_end_ms, phase.likely_ms)
+    )
+    if likely is not None and (phase.confidence_pct is None or phase.confidence_pct >= min_confidence_pct):
+        if least is None or most is None or least <= most:
+            likely = likely if least is None else max(least, likely)
+            likely = likely if most is None else min(most, likely)
+        return likely
+    if phase.state == RED:
+        return most
+    if phase.state == RED_AMBER:
+        return least if most is None else most
+    if phase.state in AMBERS and least is None:
+        return most
+    return least
+
+
+def spans_of(
+    phases: Sequence[SignalPhase], written_ns: int, min_confidence_pct: int = 50, amber_is_green: bool = True
+) -> tuple[Span, ...]:
+    """Spans of go and wait from the phases of a message written at `written_ns` on our clock.
+
+    Red-amber is waiting, amber is go or waiting. Neighbours of one kind are joined. What lies past the last span is
+    unknown; no phases, no spans.
+    """
+    spans: list[Span] = []
+    previous_ms = 0
+    for phase in phases:
+        state = phase.state
+        if not RED <= state <= AMBERS[-1]:
+            break
+        go = state in GREENS or (amber_is_green and state in AMBERS)
+        ends = end_ms(phase, previous_ms, min_confidence_pct)
+        if ends is None and state != RED:
+            break
+        if spans and spans[-1].go == go:
+            spans.pop()
+        spans.append(Span(go, FOREVER_NS if ends is None else written_ns + ends * NS_PER_MS))
+        if ends is None:
+            break
+        previous_ms = ends
+    return tuple(spans)
+
+
+def span_at(spans: Sequence[Span], t_ns: int) -> Span | None:
+    """The span that `t_ns` lies in; None past the last."""
+    for span in spans:
+        if t_ns < span.end_ns:
+            return span
+    return None
+
+
+class MessageClock:
+    """When, on our clock, the controller wrote a message: its clock estimated from its stamps.
+
+    The least delayed message shows the offset best, so the estimate follows an earlier one at once and a later one by
+    1 % of the time passed. Trust needs two messages that agree to a second: a clock that stands still, was set, or runs
+    at another rate has none. Duplicates and messages older than the last are not used.
+    """
+
+    def __init__(self, stall_ns: int, transport_delay_ns: int) -> None:
+        self._stall_ns, self._transport_delay_ns = stall_ns, transport_delay_ns
+        self.trusted = False
+        self._last_ms: int | None = None
+        self._advanced_ns = 0
+        self._offset_ns = 0
+
+    def written_ns(self, t_ns: int, message_ms: int | None) -> int | None:
+        """For a message that arrived at `t_ns`; None if it is of no use or the clock not (yet) trusted."""
+        if message_ms is None:
+            self.forget()
+            return None
+        last_ms = self._last_ms
+        measured_ns = t_ns - message_ms * NS_PER_MS
+        waited_ns = t_ns - self._advanced_ns
+        repeated = last_ms is not None and last_ms - _NEW_YEAR_MS <= message_ms <= last_ms
+        if repeated and waited_ns <= self._stall_ns:
+            return None
+        if last_ms is None or message_ms <= last_ms or not -_STEP_NS <= measured_ns - self._offset_ns <= _STEP_NS:
+            self.trusted = False
+            self._last_ms, self._advanced_ns, self._offset_ns = message_ms, t_ns, measured_ns
+            return None
+        if self.trusted:
+            self._offset_ns = min(measured_ns, self._offset_ns + waited_ns // 100)
+        else:
+            self._offset_ns, self.trusted = measured_ns, True
+        self._last_ms, self._advanced_ns = message_ms, t_ns
+        return message_ms * NS_PER_MS + self._offset_ns - self._transport_delay_ns
+
+    def forget(self) -> None:
+        """Start anew: the feed was lost."""
+        self.trusted, self._last_ms = False, None
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as JSON-able values."""
+        return {
+            "trusted": self.trusted,
+            "last_ms": self._last_ms,
+            "advanced_ns": self._advanced_ns,
+            "offset_ns": self._offset_ns,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot."""
+        self.trusted, self._last_ms = state["trusted"], state["last_ms"]
+        self._advanced_ns, self._offset_ns = state["advanced_ns"], state["offset_ns"]

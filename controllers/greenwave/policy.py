@@ -1,0 +1,168 @@
+"""What a rider who passes the display now will meet at the stop line.
+
+With ``normal`` and ``fast`` as riding times from display to stop line at the site's two speeds, at time t:
+
+* GREEN while the signal is green at t + normal.
+* HURRY while it is not, but is green at t + fast: only who rides fast gets through. So the yellow stage lasts
+  normal - fast (120 m at 18 and 23 km/h: 5.2 s) before green turns red.
+* RED while the signal is red at t + normal, until a rider at normal speed arrives at green.
+* DARK in all other cases: the feed is silent or in doubt, the signal does not work, or what comes then is not known.
+
+The bar of green runs on into yellow and is empty when even the fast are too late; that of red is empty when green is
+shown. Shown time never rises within a stage: if the feed moves an end away the bar holds until the time left is its
+own again. After `degrade_s` without message there is no bar and no hurry, after `stale_s` nothing at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from controllers.core.contract import Command, PanelFrame
+from controllers.greenwave.countdown import BLANK_STATUS, MessageClock, Span, span_at, spans_of
+from controllers.greenwave.picture import BAR_PX, HEIGHT_PX, WIDTH_PX, Aspect, Stage, frame_of
+from controllers.greenwave.site import GreenwaveSite, to_ns
+from drivers.clock import FOREVER_NS, NS_PER_MS
+from drivers.errors import InputError
+from drivers.quantities import DeviceHealth, Quantity, SignalState
+
+_DARK = Aspect(Stage.DARK, None, None)
+
+
+class Bar(msgspec.Struct, frozen=True, gc=False):
+    """The law of a bar on show: ``min(hold_ns, end_ns - t)`` is left at t, so it never rises.
+
+    `go` tells green and yellow (one bar) from red; `hold_ns` is what was left when `end_ns` was learnt.
+    """
+
+    go: bool
+    end_ns: int
+    hold_ns: int
+
+    def left_ns(self, now_ns: int) -> int:
+        """What is shown at `now_ns`, nothing below zero."""
+        return max(0, min(self.hold_ns, self.end_ns - now_ns))
+
+
+class GreenwavePolicy:
+    """Implements Policy for one display. `aspect` is what the panel shall show since the last step, in words.
+
+    Raises InputError for a panel of another size than the pictures are drawn for.
+    """
+
+    def __init__(self, site: GreenwaveSite, width_px: int = WIDTH_PX, height_px: int = HEIGHT_PX) -> None:
+        if (width_px, height_px) != (WIDTH_PX, HEIGHT_PX):
+            raise InputError(
+                f"site {site.name}: panel {site.panel} has {width_px} x {height_px} px; "
+                f"the pictures are drawn for {WIDTH_PX} x {HEIGHT_PX}"
+            )
+        self.site = site
+        self.wake_ns = 0
+        self.aspect = _DARK
+        self._normal_ns, self._fast_ns = site.normal_ns, site.fast_ns
+        self._degrade_ns, self._stale_ns = to_ns(site.degrade_s), to_ns(site.stale_s)
+        self._full_ns = to_ns(site.bar_full_s)
+        self._clock = MessageClock(to_ns(site.clock_stall_s), site.transport_delay_ms * NS_PER_MS)
+        self._spans: tuple[Span, ...] = ()
+        self._heard_ns = 0
+        self._drawn: tuple[Stage, int | None] | None = None
+        self._bar: Bar | None = None
+
+    def step(self, inputs: Sequence[Quantity], now_ns: int) -> Sequence[Command]:
+        """A frame when the picture changes, else nothing."""
+        if not inputs and now_ns < self.wake_ns:
+            return ()
+        site = self.site
+        for value in inputs:
+            if isinstance(value, SignalState):
+                if value.group == site.group and value.station == site.station and value.source == site.feed:
+                    self._hear(value)
+            elif isinstance(value, DeviceHealth) and value.source == site.feed and not value.ok:
+                self._spans = ()
+                self._clock.forget()
+        self.aspect, self.wake_ns = self._look(now_ns)
+        drawn = self.aspect.stage, self.aspect.bar_px
+        if drawn == self._drawn:
+            return ()
+        self._drawn = drawn
+        return (PanelFrame(site.panel, frame_of(*drawn)),)
+
+    def _hear(self, value: SignalState) -> None:
+        """Take in one message about the signal group."""
+        written_ns = self._clock.written_ns(value.t_ns, value.message_ms)
+        if value.status & BLANK_STATUS or not self._clock.trusted:
+            self._spans = ()
+        elif written_ns is not None:
+            site = self.site
+            self._spans = spans_of(value.phases, written_ns, site.min_confidence_pct, site.amber_is_green)
+            self._heard_ns = value.t_ns
+
+    def _look(self, now_ns: int) -> tuple[Aspect, int]:
+        """What to show, and the first moment at which, without news, that picture may change."""
+        stale_ns = self._heard_ns + self._stale_ns
+        if not self._spans or now_ns >= stale_ns:
+            return _DARK, FOREVER_NS
+        slow = span_at(self._spans, now_ns + self._normal_ns)
+        wake_ns = stale_ns if slow is None else min(stale_ns, slow.end_ns - self._normal_ns)
+        fast = None
+        fresh = now_ns < self._heard_ns + self._degrade_ns
+        if fresh:  # on old news nobody is hurried
+            wake_ns = min(wake_ns, self._heard_ns + self._degrade_ns)
+            fast = span_at(self._spans, now_ns + self._fast_ns)
+            if fast is not None:
+                wake_ns = min(wake_ns, fast.end_ns - self._fast_ns)
+        if slow is not None and slow.go:
+            stage, end_ns = Stage.GREEN, slow.end_ns - self._fast_ns
+        elif fast is not None and fast.go:
+            stage, end_ns = Stage.HURRY, fast.end_ns - self._fast_ns
+        elif slow is not None:
+            stage, end_ns = Stage.RED, slow.end_ns - self._normal_ns
+            fresh = fresh and slow.end_ns < FOREVER_NS
+        else:
+            return _DARK, wake_ns
+        go = stage is not Stage.RED
+        self._unbind(go, now_ns)
+        if not fresh:
+            return Aspect(stage, None, None), wake_ns
+        left_ns = end_ns - now_ns
+        if self._bar is not None:
+            left_ns = min(left_ns, self._bar.left_ns(now_ns))
+        self._bar = Bar(go, end_ns, left_ns)
+        bar_px = min(BAR_PX, -(-left_ns * BAR_PX // self._full_ns))
+        if bar_px > 0:
+            wake_ns = min(wake_ns, end_ns - (bar_px - 1) * self._full_ns // BAR_PX)
+        return Aspect(stage, left_ns // NS_PER_MS, bar_px), wake_ns
+
+    def _unbind(self, go: bool, now_ns: int) -> None:
+        """Forget the last bar where it does not bind the next: it was of the other kind, or ran out in the dark."""
+        bar = self._bar
+        if bar is None:
+            return
+        was_dark = self._drawn is None or self._drawn[0] is Stage.DARK
+        if bar.go != go or (was_dark and now_ns >= bar.end_ns):
+            self._bar = None
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as JSON-able values."""
+        return {
+            "wake_ns": self.wake_ns,
+            "aspect": msgspec.to_builtins(self.aspect),
+            "clock": self._clock.snapshot(),
+            "spans": msgspec.to_builtins(self._spans),
+            "heard_ns": self._heard_ns,
+            "drawn": None if self._drawn is None else [self._drawn[0].value, self._drawn[1]],
+            "bar": msgspec.to_builtins(self._bar),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot."""
+        self.wake_ns = state["wake_ns"]
+        self.aspect = msgspec.convert(state["aspect"], Aspect)
+        self._clock.restore(state["clock"])
+        self._spans = msgspec.convert(state["spans"], tuple[Span, ...])
+        self._heard_ns = state["heard_ns"]
+        drawn = state["drawn"]
+        self._drawn = None if drawn is None else (Stage(drawn[0]), drawn[1])
+        self._bar = msgspec.convert(state["bar"], Bar | None)

@@ -1,0 +1,130 @@
+"""A board and a site make a controller: devices, policy, last gate, scan cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from boards.build import Board, LinkFor, build
+from boards.parts import part_name
+from boards.schema import BoardDescription
+from controllers.core.calendar import LightCalendar
+from controllers.core.failsafe_lamps import LampGate
+from controllers.core.scan_cycle import ScanCycle, Speaker
+from controllers.lighting.policy import LightingPolicy
+from controllers.lighting.site import ControllerSite, LightingSite, mm
+from controllers.lighting.stretch import zones
+from drivers.codecs.dali import FADE_TIME_NS, FULL, level_for_pct
+from drivers.devices.lamp import DaliLamp
+from drivers.devices.neighbour import Neighbour
+from drivers.errors import InputError
+from drivers.quantities import Quantity
+
+if TYPE_CHECKING:
+    from controllers.greenwave.site import GreenwaveSite
+
+
+class Controller:
+    """A board that lives: its devices and its scan cycle."""
+
+    def __init__(self, board: Board, cycle: ScanCycle, fade_code: int = 0) -> None:
+        self.board, self.cycle, self._fade_code = board, cycle, fade_code
+
+    def start(self, now_ns: int) -> None:
+        """Ask every lamp what it shows, and see that its gear is fail-safe. Call once, before the first tick."""
+        for lamp in self.board.lamps.values():
+            if isinstance(lamp, DaliLamp):
+                lamp.take_over(now_ns)
+        for lamp in self.board.lamps.values():
+            if isinstance(lamp, DaliLamp):
+                lamp.prepare(now_ns, failure_level=FULL, fade_code=self._fade_code)
+
+
+def lighting_controller(
+    site: LightingSite, controller: ControllerSite, description: BoardDescription, link_for: LinkFor | None
+) -> Controller:
+    """One controller of a lit path. Raises InputError where site and board do not fit."""
+    fits(description, "lighting", site.name)
+    place = f"site {site.name}, controller {controller.name}"
+    lamps = {lamp.name: mm(lamp.x_m) for lamp in controller.lamps}
+    _has(description, lamps, "atxled", place)
+    _has(description, (radar.name for radar in controller.radars), "ld2451", place)
+    _has(description, controller.neighbours, "neighbour", place)
+    light = site.light
+    base_level, full_level = level_for_pct(round(light.base_pct)), level_for_pct(round(light.full_pct))
+    inbox: list[Quantity] = []
+    board = build(description, emit=inbox.append, link_for=link_for, name=controller.name)
+    cycle = ScanCycle(
+        controller.name,
+        board.period_ns,
+        LightingPolicy(site, controller, base_level=base_level, full_level=full_level),
+        LampGate(
+            lamps,
+            zones(site, controller),
+            LightCalendar(light.calendar, site.place.lat_deg, site.place.lon_deg, site.place.timezone),
+            base_level=base_level,
+            full_level=full_level,
+            reach_mm=mm(light.ahead_m),
+        ),
+        inbox,
+        list(board.devices.values()),
+        lamps={name: board.lamps[name] for name in lamps},
+        speakers=_speakers(board),
+    )
+    return Controller(board, cycle, fade_code(light.rise_s))
+
+
+def greenwave_controller(site: GreenwaveSite, description: BoardDescription, link_for: LinkFor | None) -> Controller:
+    """A Leezenflow display. Raises InputError where site and board do not fit."""
+    from controllers.core.failsafe_panel import PanelGate
+    from controllers.greenwave.policy import GreenwavePolicy
+
+    fits(description, "greenwave", site.name)
+    place = f"site {site.name}"
+    _has(description, (site.feed,), "spat-feed", place)
+    _has(description, (site.panel,), "panel", place)
+    inbox: list[Quantity] = []
+    board = build(
+        description,
+        emit=inbox.append,
+        link_for=link_for,
+        feed_station=site.station,
+        feed_groups=frozenset((site.group,)),
+    )
+    panel = board.panels[site.panel]
+    cycle = ScanCycle(
+        site.name,
+        board.period_ns,
+        GreenwavePolicy(site, panel.width_px, panel.height_px),
+        PanelGate(site, panel.width_px, panel.height_px),
+        inbox,
+        list(board.devices.values()),
+        panels=board.panels,
+        speakers=_speakers(board),
+    )
+    return Controller(board, cycle)
+
+
+def fade_code(rise_s: float) -> int:
+    """The longest fade of the gear within `rise_s`: ``fade_code(1.0) == 2``; 0 (no fade) below 0.7 s."""
+    rise_ns = round(rise_s * 1_000_000_000)
+    return max((code for code, time_ns in enumerate(FADE_TIME_NS) if time_ns <= rise_ns), default=0)
+
+
+def fits(description: BoardDescription, product: str, site: str) -> None:
+    """The board is made for the site's product. Raises InputError."""
+    if description.product != product:
+        raise InputError(f"board {description.name} is for {description.product}, site {site} is {product}")
+
+
+def _has(description: BoardDescription, names: Iterable[str], part: str, place: str) -> None:
+    for name in names:
+        device = description.devices.get(name)
+        if device is None or part_name(device) != part:
+            there = [known for known, said in description.devices.items() if part_name(said) == part]
+            listed = ", ".join(there) or "none"
+            raise InputError(f"{place}: board {description.name} has no {part} named {name!r}; it has: {listed}")
+
+
+def _speakers(board: Board) -> dict[str, Speaker]:
+    return {name: device for name, device in board.devices.items() if isinstance(device, Neighbour)}

@@ -1,0 +1,281 @@
+"""The in-process bench: several boards and all their peers in one process and one virtual time.
+
+It is tickless. The next thing to happen anywhere is looked up, time jumps there, it happens, and whoever it touched is
+asked again when it wants to run next. In one instant peers run before boards, both in a fixed order, so that the bytes
+of a run depend on nothing but its inputs. With `skip=False` every tick of every board is run and every idle frame is
+written by itself: slower, and the same bytes (the law of waking).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from controllers.core.scan_cycle import ScanCycle
+from drivers.clock import FOREVER_NS
+from drivers.interfaces import Receiver, RepeatReceiver, unheard, unheard_repeat
+from drivers.links.memory import MemoryLink
+from drivers.links.tap import Sink
+from drivers.quantities import WallTime
+from hil.peers.contract import Peer
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A peer that tells its idle frames in bulk."""
+
+    def settle(self, until_ns: int) -> None:
+        """Tell all idle frames up to and including `until_ns`."""
+
+
+class Slot:
+    """A place for a controller: its wires stay when it restarts. `cycle` is None while it is without power."""
+
+    def __init__(self, name: str, make: Callable[[Slot], ScanCycle]) -> None:
+        self.name, self.make = name, make
+        self.index = -1
+        self.cycle: ScanCycle | None = None
+        self.links: dict[str, BoardLink] = {}
+        self.radars: list[Settling] = []
+        self.last_tick_ns = -1
+        self.starts = 0
+
+    def due_ns(self, now_ns: int) -> int:
+        """The next tick that has something to do, at `now_ns` at the earliest."""
+        if self.cycle is None:
+            return FOREVER_NS
+        return self.cycle.due_ns(max(self.last_tick_ns, now_ns - 1))
+
+
+class BoardLink:
+    """A board's end of an in-process wire, tapped, that tells the bench who has been touched."""
+
+    def __init__(self, near: MemoryLink, wire: int, sink: Sink, touched: list[int], board: int, peer: int) -> None:
+        self.name = near.name
+        self.receiver: Receiver = unheard
+        self.repeat_receiver: RepeatReceiver = unheard_repeat
+        self._near, self._wire, self._passed = near, wire, sink.passed
+        self._repeated = sink.repeated
+        self._touched, self._board, self._peer = touched, board, peer
+        near.receiver = self._inward
+        near.repeat_receiver = self._repeat
+
+    def _inward(self, data: bytes, t_ns: int) -> None:
+        self._passed(self._wire, False, data, t_ns)
+        self.receiver(data, t_ns)
+        self._touched.append(self._board)
+
+    def _repeat(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        self._repeated(self._wire, frame, first_ns, last_ns, count)
+        self.repeat_receiver(frame, first_ns, last_ns, count)
+        self._touched.append(self._board)
+
+    def write(self, data: bytes, t_ns: int) -> None:
+        """Record, then hand to the peer."""
+        self._passed(self._wire, True, data, t_ns)
+        self._near.write(data, t_ns)
+        self._touched.append(self._peer)
+
+    def unplug(self) -> None:
+        """The board has lost power: nobody listens."""
+        self.receiver, self.repeat_receiver = unheard, unheard_repeat
+
+    def pump(self, t_ns: int) -> None:
+        """Nothing to do: bytes come by themselves."""
+
+    def fileno(self) -> int | None:
+        """None: nothing to poll."""
+        return None
+
+    def close(self) -> None:
+        """Same as `unplug`."""
+        self.unplug()
+
+
+class InProcessBench:
+    """Boards, peers, wires and one virtual time.
+
+    Build it in this order: `add_peer` for every peer, `add_board` for every board, `wire` for every wire, `start`.
+
+    Args:
+        sink: takes every byte with its wire's number (the digest, a recorder, or both).
+        skip: jump over quiet time.
+    """
+
+    def __init__(self, sink: Sink, *, skip: bool = True) -> None:
+        self.sink, self.skip = sink, skip
+        self.now_ns = 0
+        self.peers: list[Peer] = []
+        self.slots: list[Slot] = []
+        self.wire_names: list[str] = []
+        self.origin_utc_ns = 0
+        self._touched: list[int] = []
+        self._wakes: list[int] = []
+        self._chores: list[tuple[int, int, Callable[[int], None]]] = []
+        self._chores_done = 0
+        self.on_start: Callable[[Slot, int], None] | None = None
+        """Called with a slot and the time after its controller has been built, before its first tick."""
+
+    def add_peer(self, peer: Peer) -> int:
+        """Returns the peer's number."""
+        self.peers.append(peer)
+        return len(self.peers) - 1
+
+    def add_board(self, slot: Slot) -> None:
+        """All peers have been added."""
+        slot.index = len(self.peers) + len(self.slots)
+        self.slots.append(slot)
+
+    def wire(self, slot: Slot, name: str, near: MemoryLink, number: int, peer: int) -> None:
+        """Put `near`, the board's end of a wire to `peer`, into the slot; `number` is its place in the digest."""
+        slot.links[name] = BoardLink(near, number, self.sink, self._touched, slot.index, peer)
+
+    def at(self, t_ns: int, chore: Callable[[int], None]) -> None:
+        """Run `chore` at `t_ns`, before anything else of that instant: power cuts, restarts, bus power."""
+        self._chores.append((t_ns, len(self._chores), chore))
+        self._chores.sort(key=lambda entry: entry[:2])
+
+    def power_on(self, slot: Slot, now_ns: int) -> None:
+        """Build the slot's controller afresh and let it run from the next tick."""
+        slot.cycle = cycle = slot.make(slot)
+        cycle.always_step = not self.skip
+        slot.last_tick_ns = now_ns - 1
+        slot.starts += 1
+        cycle.inbox.append(WallTime(now_ns, "wall", self.origin_utc_ns + now_ns, True))
+        if self.on_start is not None:
+            self.on_start(slot, now_ns)
+        self._touched.append(slot.index)
+
+    def power_off(self, slot: Slot) -> None:
+        """The controller is gone, at once; its wires hang free."""
+        slot.cycle = None
+        for link in slot.links.values():
+            link.unplug()
+        self._touched.append(slot.index)
+
+    def start(self, origin_utc_ns: int) -> None:
+        """Power on every board at virtual time 0, which is `origin_utc_ns`."""
+        self.origin_utc_ns = origin_utc_ns
+        for slot in self.slots:
+            self.power_on(slot, 0)
+        self._refresh_all()
+
+    def run(self, until_ns: int) -> None:
+        """Let everything happen that happens before `until_ns`; then it is `until_ns`, and idle frames are told."""
+        peers, slots, wakes, touched = self.peers, self.slots, self._wakes, self._touched
+        n_peers = len(peers)
+        while True:
+            now_ns = min(wakes)
+            chore_ns = self._chores[self._chores_done][0] if self._chores_done < len(self._chores) else FOREVER_NS
+            if chore_ns <= now_ns and chore_ns < until_ns:
+                self._run_chore(chore_ns)
+                continue
+            if now_ns >= until_ns:
+                break
+            who = wakes.index(now_ns)
+            self.now_ns = now_ns
+            if who < n_peers:
+                peer = peers[who]
+                peer.run(now_ns)
+                wakes[who] = peer.wake_ns
+            else:
+                slot = slots[who - n_peers]
+                for radar in slot.radars:
+                    radar.settle(now_ns)
+                if touched:  # told idle frames may have put the tick off
+                    touched.clear()
+                    wakes[who] = slot.due_ns(now_ns)
+                    if wakes[who] != now_ns:
+                        continue
+                cycle = slot.cycle
+                assert cycle is not None
+                slot.last_tick_ns = now_ns
+                cycle.tick(now_ns)
+                wakes[who] = slot.due_ns(now_ns)
+            if touched:
+                for index in touched:
+                    if index < n_peers:
+                        wakes[index] = peers[index].wake_ns
+                    else:
+                        wakes[index] = slots[index - n_peers].due_ns(now_ns)
+                touched.clear()
+        self.now_ns = until_ns
+        for slot in slots:
+            for radar in slot.radars:
+                radar.settle(until_ns - 1)
+        self._refresh_all()
+
+    def poke(self, peer: int) -> None:
+        """A peer has been given work from outside its wire (a rider, a fault): ask it again when it wants to run."""
+        self._touched.append(peer)
+
+    def _run_chore(self, now_ns: int) -> None:
+        self.now_ns = now_ns
+        for slot in self.slots:
+            for radar in slot.radars:
+                radar.settle(now_ns - 1)
+        chore = self._chores[self._chores_done][2]
+        self._chores_done += 1
+        chore(now_ns)
+        self._refresh_all()
+
+    def _refresh_all(self) -> None:
+        self._touched.clear()
+        self._wakes[:] = [peer.wake_ns for peer in self.peers]
+        self._wakes += [slot.due_ns(self.now_ns) for slot in self.slots]
+
+    @property
+    def ticks(self) -> int:
+        """Ticks run so far, of all boards."""
+        return sum(slot.cycle.ticks for slot in self.slots if slot.cycle is not None)
+
+    def snapshot(self) -> dict[str, Any]:
+        """State of the bench, its boards and those peers that restore from their own snapshot alone."""
+        return {
+            "now_ns": self.now_ns,
+            "origin_utc_ns": self.origin_utc_ns,
+            "chores_done": self._chores_done,
+            "slots": [
+                {
+                    "last_tick_ns": slot.last_tick_ns,
+                    "starts": slot.starts,
+                    "cycle": slot.cycle.snapshot() if slot.cycle is not None else None,
+                }
+                for slot in self.slots
+            ],
+            "peers": [peer.snapshot() for peer in self.peers],
+        }
+
+    def restore(self, state: dict[str, Any], restore_peer: Callable[[Peer, dict[str, Any]], None]) -> None:
+        """Take over a snapshot of a bench built in the same way. `restore_peer` knows what each peer needs beside."""
+        self.now_ns, self.origin_utc_ns = state["now_ns"], state["origin_utc_ns"]
+        self._chores_done = state["chores_done"]
+        for peer, saved in zip(self.peers, state["peers"], strict=True):
+            restore_peer(peer, saved)
+        for slot, saved in zip(self.slots, state["slots"], strict=True):
+            slot.last_tick_ns, slot.starts = saved["last_tick_ns"], saved["starts"]
+            if saved["cycle"] is None:
+                self.power_off(slot)
+                continue
+            slot.cycle = slot.make(slot)
+            slot.cycle.always_step = not self.skip
+            slot.cycle.restore(saved["cycle"])
+        self._refresh_all()
+
+
+class Fork:
+    """A sink that hands on to several."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = tuple(sinks)
+
+    def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
+        """To all."""
+        for sink in self._sinks:
+            sink.passed(wire, outward, data, t_ns)
+
+    def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        """To all."""
+        for sink in self._sinks:
+            sink.repeated(wire, frame, first_ns, last_ns, count)
+

@@ -1,0 +1,375 @@
+"""A lit path on the in-process bench: every controller of the site, radars, gear, riders, and the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from boards.build import load_board
+from boards.parts import contents
+from boards.schema import BoardDescription
+from controllers.core.calendar import LightCalendar
+from controllers.core.scan_cycle import ScanCycle
+from controllers.lighting.site import ControllerSite, LightingSite, mm
+from controllers.service.assemble import lighting_controller
+from drivers.clock import FOREVER_NS, NS_PER_MS
+from drivers.codecs.dali import level_for_pct
+from drivers.codecs.ld2451 import IDLE_FRAME
+from drivers.interfaces import ByteLink
+from drivers.links.memory import MemoryLink, memory_pair
+from drivers.links.tap import Sink
+from hil.benches.in_process import Fork, InProcessBench, Slot
+from hil.digest import ChainDigest
+from hil.judge.light_ledger import LightLedger
+from hil.judge.owed import LightPath
+from hil.judge.rules import RuleBook
+from hil.peers.contract import Peer
+from hil.peers.dali_gateway import DaliGateway
+from hil.peers.exchange import Exchange
+from hil.peers.radar import RadarPeer
+from hil.traffic.rider import Rider
+
+Spans = tuple[tuple[int, int], ...]
+
+SETTLED_NS = 200 * NS_PER_MS
+"""The ledger is told lamp events as they happen and closes riders this much later."""
+
+
+class Riders(Protocol):
+    """Where riders come from, in the order their rides start."""
+
+    @property
+    def next_start_ns(self) -> int:
+        """When the next ride starts; FOREVER_NS after the last."""
+
+    def take(self) -> Rider | None:
+        """The next rider; None after the last."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Where the source stands."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+
+
+class ListedRiders:
+    """Riders from a list, e.g. a case's."""
+
+    def __init__(self, riders: list[Rider]) -> None:
+        self._riders = sorted(riders, key=lambda rider: (rider.start_ns, rider.id))
+        self._next = 0
+
+    @property
+    def next_start_ns(self) -> int:
+        """When the next ride starts."""
+        return self._riders[self._next].start_ns if self._next < len(self._riders) else FOREVER_NS
+
+    def take(self) -> Rider | None:
+        """The next rider."""
+        if self._next == len(self._riders):
+            return None
+        self._next += 1
+        return self._riders[self._next - 1]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Where the source stands."""
+        return {"next": self._next}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._next = state["next"]
+
+
+class Faults(msgspec.Struct, frozen=True):
+    """What goes wrong and when, as spans (from, to) in ns. Names are ``"west"`` and ``"west/radar-1"``.
+
+    `silent_radars`, `silent_gateways`: nothing comes from there. `dark_lines`: no bus power. `lost_messages`: nothing
+    passes between controllers. `restarts`: a controller is without power in between. `ghosts` are riders that radars
+    see and nobody has to be lit for: clutter.
+    """
+
+    silent_radars: dict[str, Spans] = {}
+    silent_gateways: dict[str, Spans] = {}
+    dark_lines: dict[str, Spans] = {}
+    lost_messages: Spans = ()
+    restarts: dict[str, Spans] = {}
+    ghosts: tuple[Rider, ...] = ()
+
+
+class Traffic:
+    """The peer that lets riders appear: to the radars that may see them, and to the ledgers."""
+
+    def __init__(self, riders: Riders, radars: list[RadarPeer], told: Callable[[Rider], None]) -> None:
+        self.name = "riders"
+        self.riders, self._radars, self._told = riders, radars, told
+        self.under_way: dict[int, Rider] = {}
+        self.count = 0
+        self.wake_ns = riders.next_start_ns
+
+    def run(self, now_ns: int) -> None:
+        """The next ride begins."""
+        rider = self.riders.take()
+        assert rider is not None
+        self.count += 1
+        if len(self.under_way) > 64:
+            for number in [known for known, other in self.under_way.items() if other.end_ns < now_ns]:
+                del self.under_way[number]
+        self.under_way[rider.id] = rider
+        for radar in self._radars:
+            radar.rider(rider)
+        self._told(rider)
+        self.wake_ns = self.riders.next_start_ns
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state; the riders under way in full, so that radars can be restored from them."""
+        return {
+            "wake_ns": self.wake_ns,
+            "count": self.count,
+            "riders": self.riders.snapshot(),
+            "under_way": msgspec.to_builtins(list(self.under_way.values())),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot."""
+        self.wake_ns, self.count = state["wake_ns"], state["count"]
+        self.riders.restore(state["riders"])
+        self.under_way = {rider.id: rider for rider in msgspec.convert(state["under_way"], list[Rider])}
+
+
+class LitPathBench:
+    """The whole site in one virtual time.
+
+    Args:
+        site: the site.
+        riders: who rides.
+        origin_utc_ns: what virtual time 0 is.
+        seed: which reports radars miss, and their phases.
+        skip: jump over quiet time.
+        faults: what goes wrong.
+        range_m: the radars' usable range instead of the site's.
+        sinks: further takers of every byte, made from the wires' names in canonical order.
+        board: a board file for all controllers instead of the site's.
+        rules: also run the rules to compare with.
+    """
+
+    def __init__(
+        self,
+        site: LightingSite,
+        riders: Riders,
+        *,
+        origin_utc_ns: int,
+        seed: int = 0,
+        skip: bool = True,
+        faults: Faults | None = None,
+        sinks: Callable[[list[str], int], list[Sink]] | None = None,
+        board: str | None = None,
+        rules: bool = True,
+    ) -> None:
+        faults = faults or Faults()
+        self.site, self.origin_utc_ns = site, origin_utc_ns
+        light = site.light
+        self.boards: dict[str, BoardDescription] = {
+            one.name: load_board(board or one.board) for one in site.controllers
+        }
+        self.wires = sorted(f"{name}/{wire}" for name, board in self.boards.items() for wire in contents(board))
+        self.contents = {f"{n}/{wire}": what for n, b in self.boards.items() for wire, what in contents(b).items()}
+        self.period_ns = min(board.period_ms for board in self.boards.values()) * NS_PER_MS
+        idle = {n: IDLE_FRAME for n, wire in enumerate(self.wires) if self.contents[wire] == "ld2451"}
+        self.digest = ChainDigest(self.period_ns, self.wires, idle)
+        sink: Sink = self.digest
+        if sinks is not None:
+            sink = Fork([self.digest, *sinks(self.wires, self.period_ns)])
+        self.bench = InProcessBench(sink, skip=skip)
+
+        lamps = [(mm(lamp.x_m), one.name, lamp.name) for one in site.controllers for lamp in one.lamps]
+        self.lamps = [f"{controller}/{lamp}" for _, controller, lamp in sorted(lamps)]
+        self.lamps_x_mm = [x_mm for x_mm, _, _ in sorted(lamps)]
+        calendar = LightCalendar(light.calendar, site.place.lat_deg, site.place.lon_deg, site.place.timezone)
+        path = LightPath(
+            self.lamps_x_mm, [_span(r.x_m, r.looks, r.range_m) for c in site.controllers for r in c.radars]
+        )
+        shared = {"origin_utc_ns": origin_utc_ns, "power_mw": round(light.power_w * 1000)}
+        base_level = level_for_pct(round(light.base_pct))
+        self.calendar, self.path = calendar, path
+        self.ledger = LightLedger(path, calendar, base_level=base_level, **shared)
+        self.rules = RuleBook(path, calendar, site.place.timezone, base_level=base_level, **shared) if rules else None
+
+        self.radars: dict[str, RadarPeer] = {}
+        self.gateways: dict[str, DaliGateway] = {}
+        self.exchange = Exchange("exchange", lost=faults.lost_messages)
+        self.on_output: Callable[[int, int, int, int, int], None] | None = None
+        self.on_rider: Callable[[Rider], None] | None = None
+        self._near: dict[str, dict[str, MemoryLink]] = {}
+        far: dict[str, MemoryLink] = {}
+        for one in site.controllers:
+            self._near[one.name] = {}
+            for wire in contents(self.boards[one.name]):
+                self._near[one.name][wire], far[f"{one.name}/{wire}"] = memory_pair(wire)
+        for one in site.controllers:
+            self._make_peers(one, far, seed, skip, faults)
+        self.traffic = Traffic(riders, list(self.radars.values()), self._rider)
+        self._add_to_bench(faults)
+        self._join_neighbours(far)
+        for ghost in faults.ghosts:
+            for radar in self.radars.values():
+                radar.rider(ghost)
+        self._ghosts = {ghost.id: ghost for ghost in faults.ghosts}
+
+    def _make_peers(
+        self, one: ControllerSite, far: dict[str, MemoryLink], seed: int, skip: bool, faults: Faults
+    ) -> None:
+        board = self.boards[one.name]
+        for radar in one.radars:
+            name = f"{one.name}/{radar.name}"
+            number = len(self.radars)
+            self.radars[name] = RadarPeer(
+                name,
+                far[f"{one.name}/{board.devices[radar.name].wire}"],
+                x_mm=mm(radar.x_m),
+                sign=1 if radar.looks == "up" else -1,
+                range_mm=mm(radar.range_m),
+                phase_ns=(number * 17 + seed % 13) * NS_PER_MS,
+                seed=seed * 64 + number + 1,
+                silent=faults.silent_radars.get(name, ()),
+                skip=skip,
+            )
+        for wire, what in contents(board).items():
+            if what != "dali":
+                continue
+            index = {
+                said.short_address: self.lamps.index(f"{one.name}/{lamp}")
+                for lamp, said in board.devices.items()
+                if said.wire == wire and f"{one.name}/{lamp}" in self.lamps and hasattr(said, "short_address")
+            }
+            name = f"{one.name}/{wire}"
+            gateway = DaliGateway(name, far[name], sorted(index), self._observer(index))
+            for from_ns, to_ns in faults.silent_gateways.get(name, ()):
+                gateway.set_silent(from_ns, to_ns)
+            self.gateways[name] = gateway
+
+    def _observer(self, index: dict[int, int]) -> Callable[[int, int, int, int, int], None]:
+        def output(address: int, t_ns: int, from_level: int, to_level: int, duration_ns: int) -> None:
+            lamp = index[address]
+            self.ledger.lamp_output(lamp, t_ns, from_level, to_level, duration_ns)
+            if self.on_output is not None:
+                self.on_output(lamp, t_ns, from_level, to_level, duration_ns)
+
+        return output
+
+    def _rider(self, rider: Rider) -> None:
+        now_ns = self.bench.now_ns - SETTLED_NS
+        if self.ledger.passes_in_lit_hours(rider.start_ns, rider.end_ns):
+            walk = self.path.walk(rider)
+            self.ledger.expect(walk)
+            if self.rules is not None:
+                self.rules.expect(walk)
+        if now_ns > 0:
+            self.ledger.advance(now_ns)
+            if self.rules is not None:
+                self.rules.advance(now_ns)
+        if self.on_rider is not None:
+            self.on_rider(rider)
+        for number in self._radar_numbers:
+            self.bench.poke(number)
+
+    def _add_to_bench(self, faults: Faults) -> None:
+        bench = self.bench
+        bench.add_peer(self.traffic)
+        numbers = {name: bench.add_peer(radar) for name, radar in self.radars.items()}
+        self._radar_numbers = list(numbers.values())
+        for name, gateway in self.gateways.items():
+            numbers[name] = bench.add_peer(gateway)
+        exchange = bench.add_peer(self.exchange)
+        for one in self.site.controllers:
+            slot = Slot(one.name, self._maker(one))
+            bench.add_board(slot)
+            slot.radars = [radar for name, radar in self.radars.items() if name.startswith(f"{one.name}/")]
+            by_wire = {
+                f"{one.name}/{self.boards[one.name].devices[radar.name].wire}": numbers[f"{one.name}/{radar.name}"]
+                for radar in one.radars
+            }
+            for wire, near in self._near[one.name].items():
+                name = f"{one.name}/{wire}"
+                peer = by_wire.get(name, numbers.get(name, exchange))
+                bench.wire(slot, wire, near, self.wires.index(name), peer)
+            for from_ns, to_ns in faults.restarts.get(one.name, ()):
+                bench.at(from_ns, lambda t_ns, slot=slot: bench.power_off(slot))  # type: ignore[misc]
+                bench.at(to_ns, lambda t_ns, slot=slot: bench.power_on(slot, t_ns))  # type: ignore[misc]
+        for name, spans in faults.dark_lines.items():
+            gateway = self.gateways[name]
+            for from_ns, to_ns in spans:
+                bench.at(from_ns, lambda t_ns, g=gateway: g.set_bus_power(False, t_ns))  # type: ignore[misc]
+                bench.at(to_ns, lambda t_ns, g=gateway: g.set_bus_power(True, t_ns))  # type: ignore[misc]
+
+    def _maker(self, one: ControllerSite) -> Callable[[Slot], ScanCycle]:
+        def make(slot: Slot) -> ScanCycle:
+            def link_for(name: str, wire: object) -> ByteLink:
+                return slot.links[name]
+
+            controller = lighting_controller(self.site, one, self.boards[one.name], link_for)
+            controller.start(self.bench.now_ns)
+            return controller.cycle
+
+        return make
+
+    def _join_neighbours(self, far: dict[str, MemoryLink]) -> None:
+        for one in self.site.controllers:
+            for device, other in one.neighbours.items():
+                if one.name < other:
+                    back = next(d for d, n in self.site.controller(other).neighbours.items() if n == one.name)
+                    a = self.boards[one.name].devices[device].wire
+                    b = self.boards[other].devices[back].wire
+                    self.exchange.join(far[f"{one.name}/{a}"], far[f"{other}/{b}"])
+
+    def start(self) -> None:
+        """Virtual time 0: power on."""
+        self.bench.start(self.origin_utc_ns)
+
+    def run(self, until_ns: int) -> None:
+        """Let everything happen before `until_ns`."""
+        self.bench.run(until_ns)
+
+    def finish(self) -> str:
+        """The run ends now; the digest."""
+        now_ns = self.bench.now_ns
+        self.ledger.finish(now_ns)
+        if self.rules is not None:
+            self.rules.finish(now_ns)
+        self.digest.finish(now_ns)
+        return self.digest.hexdigest()
+
+    @property
+    def radar_frames(self) -> int:
+        """Frames that were written to radar wires, but for repeated idle ones."""
+        return sum(radar.frames for radar in self.radars.values())
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything, as JSON-able values."""
+        return {
+            "bench": self.bench.snapshot(),
+            "digest": self.digest.snapshot(),
+            "ledger": self.ledger.snapshot(),
+            "rules": self.rules.snapshot() if self.rules is not None else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot of a bench made with the same arguments."""
+
+        def restore_peer(peer: Peer, saved: dict[str, Any]) -> None:
+            if isinstance(peer, RadarPeer):
+                peer.restore(saved, {**self.traffic.under_way, **self._ghosts})
+            else:
+                peer.restore(saved)
+
+        self.bench.restore(state["bench"], restore_peer)
+        self.digest.restore(state["digest"])
+        self.ledger.restore(state["ledger"])
+        if self.rules is not None and state["rules"] is not None:
+            self.rules.restore(state["rules"])
+
+
+def _span(x_m: float, looks: str, range_m: float) -> tuple[int, int]:
+    x_mm, range_mm = mm(x_m), mm(range_m)
+    return (x_mm, x_mm + range_mm) if looks == "up" else (x_mm - range_mm, x_mm)
