@@ -178,7 +178,7 @@ def _devices(board: BoardDescription) -> Iterator[str]:
         elif isinstance(said, SpatFeed) and said.message_format == "spat-uper" and kind == "uart":
             yield (
                 f"{place}.message_format: binary messages carry no mark where they begin, and a serial wire does not "
-                f'keep them apart; use message_format = "spat-xml", or a memory wire on a bench'
+                'keep them apart; use message_format = "spat-xml", or a memory wire on a bench'
             )
         holder = holders.setdefault(said.wire, name)
         if holder != name and not (facts.shares_wire and part_name(board.devices[holder]) == part):

@@ -194,7 +194,7 @@ class ChainDigest:
         if tick_ns > self._block_end_ns:
             self._close_block(self._block_end_ns)
         if self._block_end_ns == FOREVER_NS:
-            self._block_end_ns = -(-tick_ns // self._block_ns) * self._block_ns
+            self._block_end_ns = max(1, -(-tick_ns // self._block_ns)) * self._block_ns
 
     def _flush(self) -> None:
         for key, data, run in _merged(self._waiting):

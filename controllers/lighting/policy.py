@@ -20,7 +20,7 @@ from controllers.core.contract import Command, LampLevel, Publish
 from controllers.lighting.ramp import Ramp
 from controllers.lighting.site import ControllerSite, LightingSite
 from controllers.lighting.stretch import FAR_MM, Stretch
-from controllers.lighting.track import CONFIRM_NS, SLOW_MM_S, Reach, Track
+from controllers.lighting.track import CONFIRM_NS, OVER, SLOW_MM_S, Reach, Track
 from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
 from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Quantity, RadarReport
 
@@ -173,22 +173,22 @@ class LightingPolicy:
         lost = False
         lanes, reach = self.stretch.lanes, self._reach
         for track in self.tracks:
-            if not track.confirmed:
-                if now_ns - track.t0_ns >= CONFIRM_NS:
-                    track.wake_ns = -1
-                    lost = True
+            track_wake_ns = track.wake_ns
+            if track_wake_ns <= now_ns:  # measured, or its claim reaches or leaves a lamp by itself
+                if track.confirmed:
+                    track.claim(lanes[track.lane], reach, now_ns)
                 else:
-                    wake_ns = min(wake_ns, track.t0_ns + CONFIRM_NS)
-                continue
-            if not track.claim(lanes[track.lane], reach, now_ns):
-                track.wake_ns = -1
-                lost = True
-                continue
+                    due_ns = track.t0_ns + CONFIRM_NS
+                    track.wake_ns = due_ns if now_ns < due_ns else OVER
+                track_wake_ns = track.wake_ns
+                if track_wake_ns < 0:
+                    lost = True
+                    continue
             claimed |= track.mask
-            if track.wake_ns < wake_ns:
-                wake_ns = track.wake_ns
+            if track_wake_ns < wake_ns:
+                wake_ns = track_wake_ns
         if lost:
-            self.tracks = [track for track in self.tracks if track.wake_ns >= 0]
+            self.tracks = [track for track in self.tracks if track.wake_ns != OVER]
         self._tracks_wake_ns = wake_ns
         changed = claimed ^ self._claimed
         if changed:

@@ -28,6 +28,12 @@ OVERDUE_MM = 5_000
 SLACK_MM = 3_000
 """Position error allowed for everywhere: radar steps of 1 m, site files, a bicycle's length."""
 
+CLAIM_NOW = 0
+"""`wake_ns` of a track whose claim is to be made anew at once."""
+
+OVER = -1
+"""`wake_ns` of a track that is to be forgotten."""
+
 REACTION_MS = 500
 """Second report, bus and tick grid, before a lamp begins to rise."""
 
@@ -72,10 +78,11 @@ class Track:
         self.lane = self.u0_mm = self.speed_mm_s = self.mask = 0
         self.hold_u_mm = FAR_MM
         self.published_ns = -FOREVER_NS
-        self.wake_ns = FOREVER_NS
+        self.wake_ns = CLAIM_NOW
 
     def measured(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int, hold_u_mm: int) -> None:
-        """Take over a measurement, of the own radar or the neighbour's."""
+        """Take over a measurement, of the own radar or the neighbour's. The claim has to be made anew."""
+        self.wake_ns = CLAIM_NOW
         self.lane, self.u0_mm, self.speed_mm_s, self.t0_ns, self.hold_u_mm = lane, u_mm, speed_mm_s, t_ns, hold_u_mm
 
     def distance_mm(self, lane: int, u_mm: int, slow: bool, t_ns: int) -> int:
@@ -97,12 +104,13 @@ class Track:
             return FAR_MM
         return abs(u_mm - expected)
 
-    def claim(self, lane: Lane, reach: Reach, now_ns: int) -> bool:
-        """Set `mask` and `wake_ns` for `now_ns`; False when the track has left the stretch or is too old to believe."""
+    def claim(self, lane: Lane, reach: Reach, now_ns: int) -> None:
+        """Set `mask` and `wake_ns` for `now_ns`; OVER when the track has left the stretch or is too old to believe."""
         u0, t0 = self.u0_mm, self.t0_ns
         age_ns = now_ns - t0
         if age_ns >= reach.keep_ns:
-            return False
+            self.wake_ns = OVER
+            return
         lamps = lane.lamps_u_mm
         wake_ns = t0 + reach.keep_ns
         if self.speed_mm_s < SLOW_MM_S:
@@ -120,7 +128,8 @@ class Track:
             tail = min(u0 + tail_mm_s * age_ns // NS_PER_S, self.hold_u_mm) - reach.behind_mm
             first = bisect_left(lamps, tail)
             if first == len(lamps):
-                return False
+                self.wake_ns = OVER
+                return
             left_u_mm = lamps[first] + reach.behind_mm
             if left_u_mm < self.hold_u_mm:
                 wake_ns = min(wake_ns, t0 - (-(left_u_mm + 1 - u0) * NS_PER_S // tail_mm_s))
@@ -129,7 +138,6 @@ class Track:
             wake_ns = min(wake_ns, t0 - (-(lamps[after] - ahead_mm - u0) * NS_PER_S // head_mm_s))
         self.mask = lane.masks[after] & ~lane.masks[first] if after > first else 0
         self.wake_ns = wake_ns
-        return True
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""

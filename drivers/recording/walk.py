@@ -32,6 +32,18 @@ DAMAGE = (McapError, zstandard.ZstdError, struct.error, ValueError, RuntimeError
 _LARGEST_B = 1 << 28
 """No honest chunk is larger than 256 MiB; keeps a damaged length from filling the memory."""
 _WINDOW_B = 1 << 20
+_SUMMARY = {
+    bytes([opcode])
+    for opcode in (
+        Opcode.FOOTER,
+        Opcode.CHUNK_INDEX,
+        Opcode.ATTACHMENT_INDEX,
+        Opcode.STATISTICS,
+        Opcode.METADATA_INDEX,
+        Opcode.SUMMARY_OFFSET,
+    )
+}
+"""Records that stand only behind the end of the data."""
 _COMPRESSION_AT = RECORD_HEAD.size + CHUNK_HEAD.size
 
 
@@ -60,10 +72,13 @@ class RecordWalk:
         with self.path.open("rb") as stream:
             size_b = os.fstat(stream.fileno()).st_size
             before = at = len(MAGIC)
+            data_ended = False
             while True:
                 stream.seek(at)
                 head = stream.read(RECORD_HEAD.size)
                 end = _end(stream, head, at, size_b)
+                if not data_ended and head[:1] in _SUMMARY:
+                    end = None  # a damaged length led past the data
                 if end is None:
                     found = _next_chunk(stream, before + 1, size_b)
                     if found is None:
@@ -80,10 +95,11 @@ class RecordWalk:
                 if head[0] == Opcode.FOOTER:
                     self._footer(end, size_b)
                     return
+                data_ended |= head[0] == Opcode.DATA_END
                 before, at = at, end
 
     def _cut(self, at: int, size_b: int) -> None:
-        what = f"inside a record that begins at byte {at}" if at < size_b else "without its footer"
+        what = f"in a record that is cut or damaged and begins at byte {at}" if at < size_b else "without its footer"
         self.note = f"ends at byte {size_b} {what}"
         self.skipped_bytes += size_b - at
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from controllers.core.scan_cycle import ScanCycle
 from drivers.clock import FOREVER_NS
-from drivers.interfaces import Receiver, RepeatReceiver, unheard, unheard_repeat
+from drivers.interfaces import Device, Receiver, RepeatReceiver, unheard, unheard_repeat
 from drivers.links.memory import MemoryLink
 from drivers.links.tap import Sink
 from drivers.quantities import WallTime
@@ -37,8 +37,17 @@ class Slot:
         self.cycle: ScanCycle | None = None
         self.links: dict[str, BoardLink] = {}
         self.radars: list[Settling] = []
+        self.watched: list[Device] = []
+        """The devices that the idle frames of `radars` keep from falling stale."""
+        self.settle_ns = 0
         self.last_tick_ns = -1
         self.starts = 0
+
+    def settle(self, until_ns: int) -> None:
+        """Tell the idle frames up to `until_ns`, and work out when that is needed next."""
+        for radar in self.radars:
+            radar.settle(until_ns)
+        self.settle_ns = min((device.wake_ns for device in self.watched), default=FOREVER_NS)
 
     def due_ns(self, now_ns: int) -> int:
         """The next tick that has something to do, at `now_ns` at the earliest."""
@@ -140,6 +149,7 @@ class InProcessBench:
         slot.cycle = cycle = slot.make(slot)
         cycle.always_step = not self.skip
         slot.last_tick_ns = now_ns - 1
+        slot.settle_ns = now_ns
         slot.starts += 1
         cycle.inbox.append(WallTime(now_ns, "wall", self.origin_utc_ns + now_ns, True))
         if self.on_start is not None:
@@ -180,12 +190,11 @@ class InProcessBench:
                 wakes[who] = peer.wake_ns
             else:
                 slot = slots[who - n_peers]
-                for radar in slot.radars:
-                    radar.settle(now_ns)
-                if touched:  # told idle frames may have put the tick off
+                if now_ns >= slot.settle_ns:  # somebody would look stale who is only untold
+                    slot.settle(now_ns)
                     touched.clear()
                     wakes[who] = slot.due_ns(now_ns)
-                    if wakes[who] != now_ns:
+                    if wakes[who] != now_ns:  # told idle frames have put the tick off
                         continue
                 cycle = slot.cycle
                 assert cycle is not None
@@ -201,8 +210,7 @@ class InProcessBench:
                 touched.clear()
         self.now_ns = until_ns
         for slot in slots:
-            for radar in slot.radars:
-                radar.settle(until_ns - 1)
+            slot.settle(until_ns - 1)
         self._refresh_all()
 
     def poke(self, peer: int) -> None:
@@ -212,8 +220,7 @@ class InProcessBench:
     def _run_chore(self, now_ns: int) -> None:
         self.now_ns = now_ns
         for slot in self.slots:
-            for radar in slot.radars:
-                radar.settle(now_ns - 1)
+            slot.settle(now_ns - 1)
         chore = self._chores[self._chores_done][2]
         self._chores_done += 1
         chore(now_ns)
@@ -260,6 +267,7 @@ class InProcessBench:
             slot.cycle = slot.make(slot)
             slot.cycle.always_step = not self.skip
             slot.cycle.restore(saved["cycle"])
+            slot.settle_ns = self.now_ns
         self._refresh_all()
 
 

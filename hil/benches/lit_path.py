@@ -310,6 +310,7 @@ class LitPathBench:
 
             controller = lighting_controller(self.site, one, self.boards[one.name], link_for)
             controller.start(self.bench.now_ns)
+            slot.watched = [controller.board.devices[radar.name] for radar in one.radars]
             return controller.cycle
 
         return make

@@ -149,7 +149,6 @@ class DaliGateway:
                 _, letter, value = self._replies.pop(0)
                 if self._waiting and self._frame is None and not self._replies:
                     self._begin(*self._waiting.pop(0)[:2], due_ns)
-                self._set_wake()  # before the bytes leave: the host answers them at once with its next command
                 self._reply(letter, value, due_ns)
             self._set_wake()
 

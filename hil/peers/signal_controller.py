@@ -48,7 +48,8 @@ class SignalController:
         self._clock_ms = programme.start_minute_of_year * _MS_PER_MINUTE + programme.start_ms
         if start_utc_ns is not None:
             self._clock_ms, self._year_ms = _in_year(start_utc_ns)
-        self._encoder, self._others = SpatXmlEncoder(), {}  # type: SpatXmlEncoder, dict[int, SpatXmlEncoder]
+        self._encoder = SpatXmlEncoder()
+        self._others: dict[int, SpatXmlEncoder] = {}
         self._mapem = SpatXmlEncoder(message_id=MAPEM_ID)
         self.wake_ns = self._next_ns(0)
 

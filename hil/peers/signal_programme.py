@@ -51,7 +51,7 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Stretch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """At `at_ms`, while the group is red, the controller decides to end that red `extend_ms` later: likelyTime rises."""
+    """At `at_ms`, while the group is red, it is decided to end that red `extend_ms` later: likelyTime rises."""
 
     at_ms: Milliseconds
     extend_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
@@ -91,7 +91,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Programme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A controller's whole script. It starts at `start_ms` of `start_minute_of_year` unless the bench gives a UTC time."""
+    """A controller's whole script. It starts at `start_ms` of `start_minute_of_year` unless a UTC time is given."""
 
     station: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
     groups: tuple[Group, ...]

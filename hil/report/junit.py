@@ -1,4 +1,4 @@
-"""JUnit XML for CI: one suite, one test case a replay; a failure carries its divergence and the command to repeat it."""
+"""JUnit XML for CI: one suite, one test case a replay; a failure says where it diverged and how to see it again."""
 
 from __future__ import annotations
 

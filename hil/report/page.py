@@ -156,7 +156,8 @@ def _groups(result: RunResult) -> str:
         lines.append(f'<tr><th scope="row">{markup(str(group.get("group", "")))}</th>{row}</tr>')
     return (
         '<section class="groups"><h2>Signal groups at the end</h2><div class="wide"><table><thead><tr>'
-        '<th scope="col">group</th><th scope="col">state</th><th scope="col">name</th><th scope="col">remaining</th></tr></thead>'
+        '<th scope="col">group</th><th scope="col">state</th><th scope="col">name</th>'
+        '<th scope="col">remaining</th></tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div></section>"
     )
 

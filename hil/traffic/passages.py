@@ -42,7 +42,8 @@ class PassageReader:
     """Reads a traffic file line by line; memory does not grow with it.
 
     `offset` is the byte after the last line read, `cut_bytes` what stood behind the last complete line (a file cut
-    while it was written); both are for reports and snapshots. Raises InputError with the line for anything else.
+    while it was written). The file is closed at its end; `close` it (or use `with`) when leaving earlier. Raises
+    InputError with the line for anything that is no passage.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,10 +52,7 @@ class PassageReader:
         self.line_number = 0
         self._last_utc_s = 0
         self._decode = msgspec.json.Decoder(tuple[int, int, int]).decode
-        try:
-            self._file: BinaryIO = path.open("rb")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        self._file = self._open()
         self.header = self._read_header()
         self.offset = self._file.tell()
 
@@ -62,12 +60,19 @@ class PassageReader:
         while (passage := self.read()) is not None:
             yield passage
 
+    def __enter__(self) -> PassageReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def read(self) -> Passage | None:
         """The next passage; None at the end of the file."""
-        line = self._line()
+        line = None if self._file.closed else self._line()
         while line is not None and line.isspace():
             line = self._line()
         if line is None:
+            self._file.close()
             return None
         try:
             utc_s, direction, speed_kmh = self._decode(line)
@@ -91,11 +96,19 @@ class PassageReader:
         self.offset, self.line_number = position["offset"], position["line"]
         self._last_utc_s = position["last_utc_s"]
         self.cut_bytes = 0
+        if self._file.closed:
+            self._file = self._open()
         self._file.seek(self.offset)
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         self._file.close()
+
+    def _open(self) -> BinaryIO:
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read: {error.strerror}") from None
 
     def _line(self) -> bytes | None:
         """The next line; a last line without its end counts only if it is a passage, else it was cut."""
@@ -115,22 +128,25 @@ class PassageReader:
 
     def _read_header(self) -> TrafficHeader:
         self.line_number = 1
+        wrong = (
+            f'{self.path}: line 1 is no traffic header {{"format":"leeze-traffic","version":1,...}}; '
+            "counter files become traffic with `leeze-hil import eco-counter CSV -o TRAFFIC`"
+        )
         try:
             header = msgspec.json.decode(self._file.readline(_MAX_LINE), type=TrafficHeader)
-        except msgspec.MsgspecError:
-            header = None
-        if header is None or header.format != "leeze-traffic":
-            self._file.close()
-            raise InputError(
-                f'{self.path}: line 1 is no traffic header {{"format":"leeze-traffic","version":1,...}}; '
-                "counter files become traffic with `leeze-hil import eco-counter CSV -o TRAFFIC`"
-            )
-        if header.version != 1:
-            self._file.close()
-            raise InputError(f"{self.path}: traffic version {header.version}; this program reads version 1")
-        return header
+            if header.format == "leeze-traffic" and header.version == 1:
+                return header
+            if header.format == "leeze-traffic":
+                wrong = f"{self.path}: traffic version {header.version}; this program reads version 1"
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            pass
+        except OSError as error:  # a folder opens and cannot be read
+            wrong = f"{self.path}: cannot be read: {error.strerror}"
+        self._file.close()
+        raise InputError(wrong)
 
     def _wrong(self, what: str) -> InputError:
+        self._file.close()
         return InputError(f"{self.path}: line {self.line_number} {what}; it should read like [1708299244,1,24]")
 
 
@@ -196,7 +212,7 @@ class RiderSource:
             self._push(index, Passage(utc_s, direction, speed_kmh))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, which closes by itself after the last rider."""
         self.reader.close()
 
     def _read_ahead(self) -> None:

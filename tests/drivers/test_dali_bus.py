@@ -206,6 +206,17 @@ def test_a_running_procedure_past_its_deadline_ends_when_its_frame_is_answered()
     assert rig.bus.wake_ns == FOREVER_NS
 
 
+def test_a_procedure_whose_frame_is_in_flight_outlives_others_that_end_meanwhile() -> None:
+    rig = Rig()
+    rig.submit("query_status", 0, deadline_ms=20)
+    rig.submit("query_status", 1, deadline_ms=30)
+    rig.go(0)
+    rig.go(40)
+    assert [done.args for done in rig.done] == [(1,)]
+    rig.answer("J04", 45)
+    assert [(done.args, done.ok, done.result) for done in rig.done[1:]] == [((0,), True, 4)]
+
+
 def test_a_full_queue_refuses_at_once() -> None:
     rig = Rig()
     for _ in range(MAX_JOBS + 1):
@@ -391,9 +402,10 @@ def test_a_lamp_behind_a_silent_gateway_says_so_in_time() -> None:
     [
         (["JFE", "J47"], DeviceHealth(66, "lamp-0", True)),
         (["N"], DeviceHealth(33, "lamp-0", False, "gear does not answer")),
+        (["J00", "N", "N", "N", "N"], DeviceHealth(165, "lamp-0", False, "gear does not answer")),
         (["J00", "N", "N", "N", "J00", "J47"], DeviceHealth(198, "lamp-0", False, "gear keeps other settings")),
     ],
-    ids=["right already", "no gear", "does not take"],
+    ids=["right already", "no gear", "lost on the way", "does not take"],
 )
 def test_a_lamp_says_whether_its_gear_is_prepared(answers: list[str], health: DeviceHealth) -> None:
     rig = Rig(1)
@@ -427,6 +439,27 @@ def test_a_snapshot_is_json_and_exact() -> None:
     assert rig.taken() == other.taken()
     assert rig.done == other.done
     assert rig.bus.snapshot() == other.bus.snapshot()
+
+
+def test_a_snapshot_after_a_configuration_began_again_holds_no_old_answers() -> None:
+    rig = Rig()
+    rig.submit("configure_gear", 0, 254, 0)
+    rig.go(0)
+    rig.answer("JFE", 30)
+    rig.go(140)
+    rig.answer("J00", 170)
+    assert rig.taken() == ["h01A4", "h01A5", "h01A4", "hA3FE"]
+    other = Rig()
+    other.bus.restore(json.loads(json.dumps(rig.bus.snapshot())))
+    other.answer("N", 200)
+    assert other.taken() == ["t012C"]
+
+
+def test_a_lamp_has_no_state_and_no_timer() -> None:
+    lamp = Rig().lamps[0]
+    lamp.advance(0)
+    lamp.restore(lamp.snapshot())
+    assert (lamp.snapshot(), lamp.wake_ns) == ({}, FOREVER_NS)
 
 
 def test_an_in_process_gateway_may_answer_while_the_bytes_leave() -> None:

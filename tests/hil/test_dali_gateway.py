@@ -119,6 +119,30 @@ def test_limits_hold_levels_and_are_told() -> None:
     assert wire.gateway.level_at(0, 10 * NS_PER_S) == 0x64
 
 
+def test_every_setting_is_written_from_dtr0_and_read_back() -> None:
+    wire = Wire(level=77)
+    wire.ask("t0121", 0)  # store the actual level in DTR0
+    assert wire.ask("h0198", NS_PER_S) == ["J4D"]
+    settings = [("2A", "A1"), ("2B", "A2"), ("2C", "A4"), ("2D", "A3")]
+    for n, (write, query) in enumerate(settings, start=1):
+        wire.ask(f"hA3{0x50 - n:02X}", 4 * n * NS_PER_S)
+        wire.ask(f"t01{write}", (4 * n + 1) * NS_PER_S)
+        assert wire.ask(f"h01{query}", (4 * n + 2) * NS_PER_S) == [f"J{0x50 - n:02X}"]
+    gear = wire.gateway.gear[0]
+    assert (gear.writes, gear.level_at(99 * NS_PER_S)) == (4, 0x4E)  # the new minimum lifts the lamp
+    wire.ask("hA309", 100 * NS_PER_S)
+    wire.ask("t012F", 101 * NS_PER_S)
+    assert wire.ask("h01A5", 102 * NS_PER_S) == ["J09"]
+    for n, text in enumerate(["t016A", "t0161", "t0171"]):
+        wire.ask(text, (103 + n) * NS_PER_S)
+    assert wire.ask("h01C1", 106 * NS_PER_S) == ["J04"]
+    assert wire.ask("h01C0", 107 * NS_PER_S) == ["J00"]
+    wire.ask("t0120", 108 * NS_PER_S)  # RESET is not implemented: nothing is written
+    assert gear.writes == 8
+    wire.ask("h0106", 109 * NS_PER_S)
+    assert wire.ask("h01A0", 110 * NS_PER_S) == ["J4E"]
+
+
 def test_commands_that_overlap_wait_and_are_counted() -> None:
     wire = Wire()
     wire.type("h0001", 0)
@@ -127,6 +151,15 @@ def test_commands_that_overlap_wait_and_are_counted() -> None:
     wire.run(NS_PER_S)
     assert ([line for line, _ in wire.heard], wire.gateway.overlaps) == (["N\n"] * 3, 2)
     assert [wire.gateway.level_at(n, NS_PER_S) for n in range(2)] == [1, 2]
+
+
+def test_a_command_behind_a_frame_sent_twice_waits_for_both() -> None:
+    wire = Wire()
+    wire.type("t0160", 0)
+    wire.type("h800A", NS_PER_MS)
+    wire.run(NS_PER_S)
+    assert [line for line, _ in wire.heard] == ["N\n"] * 3
+    assert wire.gateway.level_at(0, NS_PER_S) == 10  # it is in the group by then
 
 
 def test_rubbish_on_the_wire_is_dropped_and_a_flood_is_bounded() -> None:
@@ -149,6 +182,16 @@ def test_a_fade_is_a_straight_line_in_level() -> None:
     assert [gear.level_at(NS_PER_S + quarter * NS_PER_S // 2) for quarter in range(6)] == [170, 191, 212, 233, 254, 254]
     assert gear.obey(0x90, 2 * NS_PER_S) == 0x14
     assert gear.obey(0x90, 3 * NS_PER_S) == 0x04
+
+
+def test_a_level_between_two_is_the_nearer_and_half_ways_the_upper() -> None:
+    eighths = [NS_PER_S * n // 8 for n in range(9)]
+    up, _ = _gear(2, level=100)
+    up.set_target(102, 0, fade=True)
+    assert [up.level_at(t_ns) for t_ns in eighths] == [100, 100, 101, 101, 101, 101, 102, 102, 102]
+    down, _ = _gear(2, level=102)
+    down.set_target(100, 0, fade=True)
+    assert [down.level_at(t_ns) for t_ns in eighths] == [102, 102, 102, 101, 101, 101, 101, 100, 100]
 
 
 def test_a_command_during_a_fade_starts_a_full_fade_from_there() -> None:
@@ -235,6 +278,9 @@ def test_a_dead_gear_is_dark_and_mute_and_comes_back_at_its_power_on_level() -> 
     wire.gateway.set_gear_dead(0, True, 0)
     assert wire.ask("h01A0", 0) == ["N"]
     wire.ask("hFE10", NS_PER_S)
+    wire.gateway.set_bus_power(False, NS_PER_S)
+    wire.run(2 * NS_PER_S)
+    wire.gateway.set_gear_dead(0, True, 2 * NS_PER_S)
     wire.gateway.set_gear_dead(0, False, 2 * NS_PER_S)
     assert [segment for segment in wire.segments if segment[0] == 0] == [
         (0, 0, 100, 0, 0),
