@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from controllers.core.contract import Command, LampLevel, Publish
 from controllers.lighting.ramp import Ramp
 from controllers.lighting.site import ControllerSite, LightingSite
@@ -36,6 +38,15 @@ TAKE_OVER_HOLD_NS = 15 * NS_PER_S
 
 MAX_TRACKS = 64
 """More than any stretch of 200 m holds; keeps clutter from costing time and memory without end."""
+
+
+class _Announced(msgspec.Struct, frozen=True):
+    """A neighbour's rider, as its message says."""
+
+    id: int
+    x_mm: int
+    v_mm_s: int
+    age_ms: int
 
 
 class LightingPolicy:
@@ -116,7 +127,7 @@ class LightingPolicy:
             self.tracks.append(best)
         else:
             best.confirmed = True
-        best.measured(lane, u_mm, speed, t_ns, hold_mm)
+        best.measured(lane, u_mm, speed, t_ns, hold_mm, self._reach)
         if best.confirmed and t_ns - best.published_ns >= ANNOUNCE_NS:
             self._announce(best, x_mm, v_mm_s, now_ns, commands)
 
@@ -136,12 +147,13 @@ class LightingPolicy:
         if body.get("kind") != "rider":
             return False
         try:
-            number, x_mm, v_mm_s, age_ms = (int(body[key]) for key in ("id", "x_mm", "v_mm_s", "age_ms"))  # type: ignore[call-overload]
-        except (KeyError, TypeError, ValueError):
+            rider = msgspec.convert(body, _Announced)
+        except msgspec.ValidationError:
             return False
-        t_ns = message.t_ns - max(0, min(age_ms, 60_000)) * NS_PER_MS
+        x_mm, v_mm_s = rider.x_mm, rider.v_mm_s
+        t_ns = message.t_ns - max(0, min(rider.age_ms, 60_000)) * NS_PER_MS
         lane, u_mm, speed = (0, x_mm, v_mm_s) if v_mm_s >= 0 else (1, -x_mm, -v_mm_s)
-        remote = f"{message.source}/{number}"
+        remote = f"{message.source}/{rider.id}"
         track = next((known for known in self.tracks if known.remote == remote), None)
         if track is None:
             track = self._nearest(lane, u_mm, speed < SLOW_MM_S, t_ns)
@@ -156,7 +168,7 @@ class LightingPolicy:
             return False
         track.remote = remote
         track.confirmed = True
-        track.measured(lane, u_mm, speed, t_ns, self.stretch.lanes[lane].next_entry_u_mm(u_mm))
+        track.measured(lane, u_mm, speed, t_ns, self.stretch.lanes[lane].next_entry_u_mm(u_mm), self._reach)
         return True
 
     def _nearest(self, lane: int, u_mm: int, slow: bool, t_ns: int) -> Track | None:

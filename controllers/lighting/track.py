@@ -59,7 +59,9 @@ class Track:
     """
 
     __slots__ = (
+        "ahead_mm",
         "confirmed",
+        "head_mm_s",
         "hold_u_mm",
         "id",
         "lane",
@@ -68,6 +70,7 @@ class Track:
         "remote",
         "speed_mm_s",
         "t0_ns",
+        "tail_mm_s",
         "u0_mm",
         "wake_ns",
     )
@@ -75,15 +78,27 @@ class Track:
     def __init__(self, number: int, remote: str, t0_ns: int) -> None:
         self.id, self.remote, self.t0_ns = number, remote, t0_ns
         self.confirmed = False
-        self.lane = self.u0_mm = self.speed_mm_s = self.mask = 0
+        self.lane = self.u0_mm = self.mask = 0
+        self.speed_mm_s = self.head_mm_s = self.tail_mm_s = self.ahead_mm = -1
         self.hold_u_mm = FAR_MM
         self.published_ns = -FOREVER_NS
         self.wake_ns = CLAIM_NOW
 
-    def measured(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int, hold_u_mm: int) -> None:
+    def measured(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int, hold_u_mm: int, reach: Reach) -> None:
         """Take over a measurement, of the own radar or the neighbour's. The claim has to be made anew."""
         self.wake_ns = CLAIM_NOW
-        self.lane, self.u0_mm, self.speed_mm_s, self.t0_ns, self.hold_u_mm = lane, u_mm, speed_mm_s, t_ns, hold_u_mm
+        self.lane, self.u0_mm, self.t0_ns, self.hold_u_mm = lane, u_mm, t_ns, hold_u_mm
+        if speed_mm_s == self.speed_mm_s:
+            return
+        self.speed_mm_s = speed_mm_s
+        if speed_mm_s < SLOW_MM_S:
+            self.head_mm_s = STRAY_MM_S
+            self.tail_mm_s = -STRAY_MM_S
+            self.ahead_mm = reach.ahead_mm
+        else:
+            self.head_mm_s = head_mm_s = speed_mm_s * 23 // 20 + 300
+            self.tail_mm_s = speed_mm_s * 3 // 5
+            self.ahead_mm = max(reach.ahead_mm, head_mm_s * reach.ahead_ms // 1000) + head_mm_s * reach.lead_ms // 1000
 
     def distance_mm(self, lane: int, u_mm: int, slow: bool, t_ns: int) -> int:
         """How far a detection lies from where this track is expected; FAR_MM if it cannot be the same."""
@@ -94,15 +109,13 @@ class Track:
             if not slow and speed >= SLOW_MM_S and expected < self.hold_u_mm + OVERDUE_MM:
                 return FAR_MM
             u_mm = -u_mm
-        if speed < SLOW_MM_S:
-            stray_mm = (STRAY_MM_S + speed) * age_ns // NS_PER_S + SLACK_MM
-            low, high = self.u0_mm - stray_mm, self.u0_mm + stray_mm
-        else:
-            low = min(self.u0_mm + speed * 3 // 5 * age_ns // NS_PER_S, self.hold_u_mm) - SLACK_MM
-            high = self.u0_mm + (speed * 23 // 20 + 300) * age_ns // NS_PER_S + SLACK_MM
-        if not low <= u_mm <= high:
-            return FAR_MM
-        return abs(u_mm - expected)
+        away_mm = u_mm - expected
+        if -SLACK_MM <= away_mm <= SLACK_MM:
+            return abs(away_mm)
+        stray_mm = speed * age_ns // NS_PER_S if speed < SLOW_MM_S else 0  # who is slow may go either way
+        low = min(self.u0_mm + self.tail_mm_s * age_ns // NS_PER_S, self.hold_u_mm) - SLACK_MM - stray_mm
+        high = self.u0_mm + self.head_mm_s * age_ns // NS_PER_S + SLACK_MM + stray_mm
+        return abs(away_mm) if low <= u_mm <= high else FAR_MM
 
     def claim(self, lane: Lane, reach: Reach, now_ns: int) -> None:
         """Set `mask` and `wake_ns` for `now_ns`; OVER when the track has left the stretch or is too old to believe."""
@@ -113,18 +126,13 @@ class Track:
             return
         lamps = lane.lamps_u_mm
         wake_ns = t0 + reach.keep_ns
-        if self.speed_mm_s < SLOW_MM_S:
-            ahead_mm, head_mm_s = reach.ahead_mm, STRAY_MM_S
-            grown = STRAY_MM_S * age_ns // NS_PER_S
+        ahead_mm, head_mm_s, tail_mm_s = self.ahead_mm, self.head_mm_s, self.tail_mm_s
+        grown = head_mm_s * age_ns // NS_PER_S
+        if tail_mm_s < 0:
             first = bisect_left(lamps, u0 - ahead_mm - grown)
             if first > 0:
-                due_ns = t0 - (-(u0 - ahead_mm - lamps[first - 1]) * NS_PER_S // STRAY_MM_S)
-                wake_ns = min(wake_ns, due_ns)
+                wake_ns = min(wake_ns, t0 - (-(u0 - ahead_mm - lamps[first - 1]) * NS_PER_S // STRAY_MM_S))
         else:
-            head_mm_s = self.speed_mm_s * 23 // 20 + 300
-            tail_mm_s = self.speed_mm_s * 3 // 5
-            ahead_mm = max(reach.ahead_mm, head_mm_s * reach.ahead_ms // 1000) + head_mm_s * reach.lead_ms // 1000
-            grown = head_mm_s * age_ns // NS_PER_S
             tail = min(u0 + tail_mm_s * age_ns // NS_PER_S, self.hold_u_mm) - reach.behind_mm
             first = bisect_left(lamps, tail)
             if first == len(lamps):

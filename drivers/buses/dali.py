@@ -89,6 +89,14 @@ class DaliBus:
         self._levels[short_address] = None
         self._listeners[owner] = on_done
 
+    def listen_first(self, now_ns: int) -> None:
+        """Drop what comes for one answer time; nothing once a frame has been sent. For a start.
+
+        The gateway may still be answering whoever was here before us, and its lines do not say what they answer.
+        """
+        if not self.frames and not self._flight:
+            self._fly(GUARD, 0, now_ns)
+
     def set_level(self, short_address: int, level: int, now_ns: int) -> None:
         """Send a lamp to arc power level 0 to 254; leaves with the next `advance`. Raises OutOfRange."""
         if not 0 <= level <= dali.FULL or short_address not in self._levels:

@@ -19,6 +19,7 @@ Example: ``F4F3F2F1 0700 01 01 7B0D01037B F8F7F6F5`` is one target at -5 degrees
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -29,6 +30,9 @@ IDLE_FRAME = REPORT_HEAD + b"\x00\x00" + REPORT_TAIL
 """What the part sends while nothing moves."""
 
 TARGET_BYTES = 5
+TARGETS = struct.Struct("5B")
+"""One target: angle + 0x80, distance in m, direction, speed in km/h, snr."""
+
 MAX_TARGETS = 255
 MAX_ACK_PAYLOAD = 64  # the longest known acknowledgement carries 12 bytes
 _OVERHEAD = 10  # head, length, tail
@@ -46,10 +50,21 @@ class Target(msgspec.Struct, frozen=True, gc=False):
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
-    """All targets of one report; `alarm` says that one of them approaches. No targets: nothing moves."""
+    """All targets of one report; `alarm` says that one of them approaches. No targets: nothing moves.
 
-    targets: tuple[Target, ...]
+    `body` is five bytes a target, as on the wire; `targets` reads them.
+    """
+
+    body: bytes
     alarm: bool
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets, in the order of the wire."""
+        return tuple(
+            Target(angle - 0x80, distance, direction == 1, speed, snr)
+            for angle, distance, direction, speed, snr in TARGETS.iter_unpack(self.body)
+        )
 
 
 class Ack(msgspec.Struct, frozen=True, gc=False):
@@ -61,7 +76,7 @@ class Ack(msgspec.Struct, frozen=True, gc=False):
 
 
 Event = Report | Ack
-IDLE = Report((), False)
+IDLE = Report(b"", False)
 
 
 def encode_report(targets: Iterable[Target]) -> bytes:
@@ -236,13 +251,10 @@ def _report(frame: bytes) -> Report | None:
         return IDLE
     if length < 2 or frame[6] * TARGET_BYTES + 2 != length:
         return None
-    targets = []
-    for at in range(8, 6 + length, TARGET_BYTES):
-        angle, distance, direction, speed, snr = frame[at : at + TARGET_BYTES]
-        if direction > 1:  # there is no checksum: take what cannot be for damage
-            return None
-        targets.append(Target(angle - 0x80, distance, direction == 1, speed, snr))
-    return Report(tuple(targets), frame[7] != 0)
+    body = frame[8 : 6 + length]
+    if body and max(body[2::TARGET_BYTES]) > 1:  # there is no checksum: take a direction that cannot be for damage
+        return None
+    return Report(body, frame[7] != 0)
 
 
 def _ack(frame: bytes) -> Ack | None:

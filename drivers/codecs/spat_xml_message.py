@@ -20,7 +20,8 @@ Speed. Consecutive messages of a controller differ in their digits and in nothin
 shapes it has seen: a message without its digits. If the rest of a new message equals that of one that was parsed whole,
 and no digit stands inside a tag, then it is well-formed exactly as that one was, and every number stands in the same
 place in the row of all numbers. What could break this reasoning (comments, CDATA, entities, processing instructions,
-other encodings, ``]``) is never remembered, and takes the long way through a full parser every time.
+other encodings, letters beyond ASCII, a ``>`` in a text) is never remembered, and takes the long way through a full
+parser every time.
 """
 
 from __future__ import annotations
@@ -281,10 +282,11 @@ def _check(message: bytes) -> None:
 def _learn(message: bytes, start: int, skeleton: bytes, root: ElementTree.Element) -> _Shape | None:
     """Remember the shape of a message that has just been parsed; None where its shape proves nothing."""
     body = message[start:]
-    if not skeleton.isascii() or any(mark in body for mark in (b"<!", b"<?", b"&", b"]")):
+    # a digit between the bytes of one character would be an error; comments and entities make numbers of other digits
+    if not skeleton.isascii() or b"<!" in body or b"<?" in body or b"&" in body:
         return None
     tags, values = body.split(b"<"), _numbers(message)
-    # if these three agree, every tag has become a bare "<>": no digit in a tag, no ">" in a text
+    # if these three agree, every tag has become a bare "<>": no digit in a tag, no ">" in a text (nor a "]]1>")
     if not len(values) == len(tags) == body.count(b">") + 1:
         return None
     opening = [place for place, tag in enumerate(tags) if place and not tag.startswith(b"/")]
@@ -292,7 +294,7 @@ def _learn(message: bytes, start: int, skeleton: bytes, root: ElementTree.Elemen
 
     def label(element: ElementTree.Element) -> int:
         text = element.text
-        if not text or not text.isascii() or not text.isdigit():
+        if not text or not text.isdigit():
             raise _NotPlainError
         return where[element]
 

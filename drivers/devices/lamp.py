@@ -39,6 +39,7 @@ class DaliLamp:
 
     def take_over(self, now_ns: int, *, timeout_ns: int = TAKE_OVER_NS) -> None:
         """Ask the gear for its level; LampStatus follows within `timeout_ns` (plus one exchange)."""
+        self._bus.listen_first(now_ns)
         self._bus.submit(
             "query_actual_level",
             (self._short_address,),

@@ -5,22 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from drivers.clock import FOREVER_NS
-from drivers.codecs.ld2451 import IDLE_FRAME, Ack, Ld2451Stream, Target
+from drivers.codecs.ld2451 import IDLE_FRAME, TARGETS, Ack, Ld2451Stream
 from drivers.interfaces import ByteLink, Emit
 from drivers.quantities import Detection, DeviceHealth, RadarReport
 
 _MM_S = tuple(kmh * 2_500 // 9 for kmh in range(256))
 """km/h to mm/s, rounded down: 3 km/h is 833 mm/s."""
-
-
-def _detection(target: Target) -> Detection:
-    speed_mm_s = _MM_S[target.speed_kmh]
-    return Detection(
-        target.distance_m * 1000,
-        speed_mm_s if target.approaching else -speed_mm_s,
-        target.angle_deg,
-        target.snr,
-    )
 
 
 class Ld2451Radar:
@@ -48,10 +38,13 @@ class Ld2451Radar:
             if isinstance(event, Ack):
                 continue
             self._alive(t_ns)
-            targets = event.targets
-            if targets:
+            if event.body:
                 self._in_view = True
-                self._emit(RadarReport(t_ns, self.name, tuple([_detection(target) for target in targets])))
+                detections = [
+                    Detection(1000 * metres, _MM_S[kmh] if approaching else -_MM_S[kmh], angle - 0x80, snr)
+                    for angle, metres, approaching, kmh, snr in TARGETS.iter_unpack(event.body)
+                ]
+                self._emit(RadarReport(t_ns, self.name, tuple(detections)))
             elif self._in_view:
                 self._in_view = False
                 self._emit(RadarReport(t_ns, self.name, ()))

@@ -205,8 +205,17 @@ class InProcessBench:
                 for index in touched:
                     if index < n_peers:
                         wakes[index] = peers[index].wake_ns
+                        continue
+                    slot = slots[index - n_peers]
+                    cycle = slot.cycle
+                    if (
+                        cycle is not None and cycle.inbox
+                    ):  # the usual case, said shortly: there is work for the next tick
+                        period_ns = cycle.period_ns
+                        tick_ns = -(-now_ns // period_ns) * period_ns
+                        wakes[index] = tick_ns if tick_ns > slot.last_tick_ns else tick_ns + period_ns
                     else:
-                        wakes[index] = slots[index - n_peers].due_ns(now_ns)
+                        wakes[index] = slot.due_ns(now_ns)
                 touched.clear()
         self.now_ns = until_ns
         for slot in slots:
@@ -286,4 +295,3 @@ class Fork:
         """To all."""
         for sink in self._sinks:
             sink.repeated(wire, frame, first_ns, last_ns, count)
-

@@ -169,7 +169,7 @@ class _CounterFile:
 
     def rows(self, progress: Progress | None) -> array[int]:
         """Usable rows, packed: UTC second | direction bit | sensor (8 bits) | lane (8 bits) | km/h (7 bits)."""
-        counts, packed = self._counts, array("q")
+        counts, packed, first_row = self._counts, array("q"), self._counts.rows
         lines = self._lines()
         columns = self._columns(next(lines, ""))
         for number, line in enumerate(lines, start=2):
@@ -186,7 +186,9 @@ class _CounterFile:
                 if row is not None:
                     packed.append(row)
             if progress and number % _REPORT_EVERY == 0:
-                progress(self._path, number)
+                progress(self._path, counts.rows - first_row)
+        if progress:
+            progress(self._path, counts.rows - first_row)
         return packed
 
     def _lines(self) -> Iterator[str]:

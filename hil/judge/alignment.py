@@ -1,8 +1,8 @@
 """How the frames of one wire find their partners.
 
-Only frames that have not yet met theirs are held, at most `2 * WINDOW` a side. Where the two sequences part, the nearest
-place where they meet again is looked for inside the window: what lies before it is missing, surplus, of another value or
-at another time; then it goes on from there.
+Only frames that have not yet met theirs are held, at most `2 * WINDOW` a side. Where the two sequences part, the
+nearest place where they meet again is looked for inside the window: what lies before it is missing, surplus, of another
+value or at another time; then it goes on from there.
 """
 
 from __future__ import annotations

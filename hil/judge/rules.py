@@ -100,7 +100,7 @@ class _Rule:
         """All state, as JSON-able values."""
         return {
             "ledger": self.ledger.snapshot(),
-            "events": sorted(self._events),
+            "events": [list(event) for event in sorted(self._events)],
             "edge_ns": self._edge_ns,
             "lit": self._lit,
             "base": self._base,
@@ -109,7 +109,7 @@ class _Rule:
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
         self.ledger.restore(state["ledger"])
-        self._events = [tuple(event) for event in state["events"]]
+        self._events = [(when, what, lamp, detail) for when, what, lamp, detail in state["events"]]
         self._edge_ns, self._lit, self._base = state["edge_ns"], state["lit"], state["base"]
 
     def _pass_edge(self, t_ns: int) -> None:

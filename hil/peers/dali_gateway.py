@@ -78,7 +78,7 @@ class DaliGateway:
         self._received_ns = 0
         self._powered = True
         self._failure_ns = FOREVER_NS
-        self._silent = (FOREVER_NS, FOREVER_NS)
+        self._silent: list[tuple[int, int]] = []
         self._lose_every = 0
         self._answers = 0
         link.receiver = self._received
@@ -86,8 +86,11 @@ class DaliGateway:
     # --- faults
 
     def set_silent(self, from_ns: int, to_ns: int) -> None:
-        """Between these times the gateway hears nothing and says nothing; what it did before goes on to the gear."""
-        self._silent = (from_ns, to_ns)
+        """From `from_ns` until before `to_ns` the gateway hears nothing and says nothing; adds to earlier spans.
+
+        What it heard before goes on to the gear.
+        """
+        self._silent.append((from_ns, to_ns))
 
     def lose_answers(self, every: int) -> None:
         """Each `every`-th line to the host gets lost (1: all of them, 0: none)."""
@@ -130,7 +133,7 @@ class DaliGateway:
         self._frame = (letter, frame, t_ns + FORWARD_NS, 2 if letter == "t" else 1)
 
     def _is_silent(self, t_ns: int) -> bool:
-        return self._silent[0] <= t_ns < self._silent[1]
+        return any(from_ns <= t_ns < to_ns for from_ns, to_ns in self._silent)
 
     def run(self, now_ns: int) -> None:
         """Do what is due, in the order of its times."""
@@ -201,7 +204,7 @@ class DaliGateway:
             one = self.gear.get(target >> 1)
             heard = [one] if one is not None and not one.dead else []
         else:
-            heard = [gear for gear in self.gear.values() if gear.hears(target)]
+            heard = [gear for gear in self.gear.values() if gear.hears(target) and not gear.dead]
         if not frame & 0x100:
             for gear in heard:
                 gear.set_target(code, end_ns, fade=True)
@@ -237,7 +240,7 @@ class DaliGateway:
         self.stream.restore(state["stream"])
         for name in STATE:
             value = state[name]
-            if name in ("_waiting", "_replies"):
+            if name in ("_waiting", "_replies", "_silent"):
                 value = [tuple(item) for item in value]
             elif isinstance(value, list):
                 value = tuple(value)

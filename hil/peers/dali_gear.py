@@ -98,11 +98,7 @@ class DaliGear:
     # --- frames
 
     def hears(self, target: int) -> bool:
-        """Whether an address byte (selector bit 0) means this gear."""
-        if self.dead:
-            return False
-        if target < 0x80:
-            return target >> 1 == self.address
+        """Whether a group's or the broadcast's address byte (selector bit 0) means this gear."""
         if target < 0xA0:
             return bool(self.groups >> (target >> 1 & 0x0F) & 1)
         return target == dali.BROADCAST

@@ -27,12 +27,25 @@ MAX_TARGETS = 16
 
 
 class _Visit:
-    """A rider's time in view: from `enter_ns` up to, not including, `leave_ns`; `at` is the segment in force."""
+    """A rider's time in view: from `enter_ns` up to, not including, `leave_ns`; and the segment in force, laid out."""
 
-    __slots__ = ("at", "enter_ns", "leave_ns", "rider")
+    __slots__ = ("angle", "direction", "enter_ns", "leave_ns", "next_ns", "rider", "speed_kmh", "t0_ns", "v", "x0_mm")
 
-    def __init__(self, rider: Rider, enter_ns: int, leave_ns: int, at: int) -> None:
-        self.rider, self.enter_ns, self.leave_ns, self.at = rider, enter_ns, leave_ns, at
+    def __init__(self, rider: Rider, enter_ns: int, leave_ns: int, sign: int) -> None:
+        self.rider, self.enter_ns, self.leave_ns = rider, enter_ns, leave_ns
+        self.angle = rider.lateral_mm * sign * 57
+        self.go_on(enter_ns, sign)
+
+    def go_on(self, now_ns: int, sign: int) -> None:
+        """Take the segment in force at `now_ns`, as seen by a radar that looks to `sign`."""
+        segments = self.rider.segments
+        at = self.rider.segment_index(now_ns)
+        segment = segments[at]
+        self.t0_ns, self.x0_mm, self.v = segment.t0_ns, segment.x0_mm, segment.v_mm_s
+        self.next_ns = segments[at + 1].t0_ns if at + 1 < len(segments) else FOREVER_NS
+        self.direction = 1 if (self.v < 0) == (sign > 0) else 0
+        speed_kmh = (abs(self.v) * 36 + 5_000) // 10_000
+        self.speed_kmh = min(speed_kmh, 120) if abs(self.v) >= BLIND_MM_S else 0
 
 
 class RadarPeer:
@@ -90,13 +103,14 @@ class RadarPeer:
         coming, inside = self._coming, self._inside
         while coming and coming[0][0] <= now_ns:
             enter_ns, _, leave_ns, rider = heapq.heappop(coming)
-            inside.append(_Visit(rider, enter_ns, leave_ns, rider.segment_index(now_ns)))
+            inside.append(_Visit(rider, enter_ns, leave_ns, self._sign))
         number = (now_ns - self._phase_ns) // REPORT_NS
         self._next = number + 1
         body = self._targets(now_ns) if inside else b""
         if body:
-            self.settle(now_ns - 1)
-            self._had_target = True
+            if not self._had_target:
+                self.settle(now_ns - 1)
+                self._had_target = True
             # one idle frame would be due at each full second: with a target in view there is none
             self._idle_next = number + 1
             draw = ((number * 0x85EBCA6B) ^ self._seed) * 0xC2B2AE35 >> 13 & 0xFFFF
@@ -118,26 +132,20 @@ class RadarPeer:
         """The targets in view, nearest riders last in, as the report carries them."""
         body = b""
         gone = False
+        sign, x_mm = self._sign, self._x_mm
         for visit in self._inside:
             if visit.leave_ns <= now_ns:
                 gone = True
                 continue
-            segments = visit.rider.segments
-            at = visit.at
-            while at + 1 < len(segments) and segments[at + 1].t0_ns <= now_ns:
-                at += 1
-            visit.at = at
-            segment = segments[at]
-            v_mm_s = segment.v_mm_s
-            away_mm = (segment.x0_mm + v_mm_s * (now_ns - segment.t0_ns) // NS_PER_S - self._x_mm) * self._sign
-            approaching = (v_mm_s < 0) == (self._sign > 0)
-            speed_kmh = (abs(v_mm_s) * 36 + 5_000) // 10_000
-            if -BLIND_MM_S < v_mm_s < BLIND_MM_S or not speed_kmh or len(body) >= MAX_TARGETS * TARGET_BYTES:
+            if now_ns >= visit.next_ns:
+                visit.go_on(now_ns, sign)
+            if not visit.speed_kmh or len(body) >= MAX_TARGETS * TARGET_BYTES:
                 continue
-            angle = visit.rider.lateral_mm * self._sign * 57 // max(away_mm, 2 * NEAR_MM)
+            away_mm = (visit.x0_mm + visit.v * (now_ns - visit.t0_ns) // NS_PER_S - x_mm) * sign
+            angle = visit.angle // (away_mm if away_mm > 2 * NEAR_MM else 2 * NEAR_MM)
             snr = 240 - 200 * away_mm // self._range_mm
             metres = away_mm // 1000
-            body += bytes((128 + angle, metres if metres < 255 else 255, approaching, min(speed_kmh, 120), snr))
+            body += bytes((128 + angle, metres if metres < 255 else 255, visit.direction, visit.speed_kmh, snr))
         if gone:
             self._inside[:] = [visit for visit in self._inside if visit.leave_ns > now_ns]
         return body
@@ -198,7 +206,7 @@ class RadarPeer:
         return {
             "wake_ns": self.wake_ns,
             "coming": sorted([enter, number, leave] for enter, number, leave, _ in self._coming),
-            "inside": [[visit.rider.id, visit.enter_ns, visit.leave_ns, visit.at] for visit in self._inside],
+            "inside": [[visit.rider.id, visit.enter_ns, visit.leave_ns] for visit in self._inside],
             "next": self._next,
             "idle_next": self._idle_next,
             "had_target": self._had_target,
@@ -213,7 +221,7 @@ class RadarPeer:
         self._had_target, self.frames, self.idle_frames = state["had_target"], state["frames"], state["idle_frames"]
         self._coming = [(enter, number, leave, known[number]) for enter, number, leave in state["coming"]]
         heapq.heapify(self._coming)
-        self._inside = [_Visit(known[number], enter, leave, at) for number, enter, leave, at in state["inside"]]
+        self._inside = [_Visit(known[number], enter, leave, self._sign) for number, enter, leave in state["inside"]]
 
 
 def visible_spans(rider: Rider, x_mm: int, sign: int, range_mm: int) -> list[tuple[int, int]]:

@@ -23,6 +23,7 @@ STEPS_MS: tuple[int, ...] = (
 )
 LABELS = 9
 """Most time labels across an unzoomed strip."""
+LONGEST_TIP = 400
 
 
 class TimeAxis:
@@ -195,4 +196,6 @@ class Strip:
 
 
 def _tip(text: str) -> str:
+    if len(text) > LONGEST_TIP:
+        text = f"{text[:LONGEST_TIP]}\u2026"
     return f"<title>{markup(text)}</title>" if text else ""

@@ -111,7 +111,7 @@ def _side(name: str, sent: Sent | None, first: Divergence) -> str:
         for i, byte in enumerate(sent.data[:256])
     )
     more = f" \u2026 {len(sent.data)} bytes" if len(sent.data) > 256 else ""
-    reads = markup(readable(sent.data, first.content))
+    reads = markup(readable(sent.data, first.content)[:400])
     return (
         f'<tr><th scope="row">{name}</th><td><code>{bytes_}{more}</code></td><td>{reads}</td><td>{sent.tick}</td></tr>'
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from bisect import bisect_left
 from collections.abc import Callable
 
 from hil.report.drawing import WIDTH, Strip, TimeAxis
@@ -88,7 +89,9 @@ class _Signals:
             strip.band(t0, t1, self.y, BAND_PX, style, tip)
             begin = max(t0, axis.t0_ns)
             room = (min(t1, axis.t1_ns) - begin) / (axis.t1_ns - axis.t0_ns) / (len(name) + 1)
-            zoom = next((name for name, least in (("z1", 0.009), ("z2", 0.0023), ("z3", 0.0006)) if room > least), None)
+            zoom = next(
+                (name for name, least in (("z1", 0.0075), ("z2", 0.0019), ("z3", 0.0005)) if room > least), None
+            )
             if zoom:
                 strip.word(begin, self.y + 13, f"\u00a0{name}", f"in-band {style}-ink {zoom}")
         self.y += BAND_PX + 8
@@ -122,10 +125,12 @@ class _Signals:
 
     def _shown(self, panel: PanelLane, limit: int, y: Callable[[int], float]) -> None:
         """One stair a stage, so that each has its colour."""
-        for t0, t1, stage, style in thin(_stages(panel), limit):
-            spans = [span for span in panel.spans if t0 <= span[0] < t1 and span[3] is not None]
+        starts = [span[0] for span in panel.spans]
+        seen = [stage for stage in _stages(panel) if stage[1] > self.axis.t0_ns and stage[0] < self.axis.t1_ns]
+        for t0, t1, stage, style in thin(seen, limit):
+            spans = panel.spans[bisect_left(starts, t0) : bisect_left(starts, t1)]
             points = [(span[0], y(span[3])) for span in thin(spans, 400) if span[3] is not None]
-            if points and t1 > self.axis.t0_ns and t0 < self.axis.t1_ns:
+            if points:
                 points.append((t1, points[-1][1]))
                 inside = [(min(max(t, self.axis.t0_ns), self.axis.t1_ns), at) for t, at in points]
                 self.strip.steps(inside, f"shown {style}-line", f"{panel.name} shows {stage}")

@@ -380,11 +380,14 @@ def test_a_lamp_takes_over_the_level_its_gear_shows_and_writes_nothing() -> None
     rig = Rig(2)
     for lamp in rig.lamps:
         lamp.take_over(0)
-    rig.go(0)
-    rig.answer("JAA", 33)
-    rig.answer("N", 62)
+    rig.answer("J55", 20)  # to whoever asked before the restart
+    rig.go(80)
+    assert rig.taken() == []
+    rig.go(100)
+    rig.answer("JAA", 133)
+    rig.answer("N", 162)
     assert rig.taken() == ["h01A0", "h03A0"]
-    assert rig.values == [LampStatus(33 * NS_PER_MS, "lamp-0", 170), LampStatus(62 * NS_PER_MS, "lamp-1", None)]
+    assert rig.values == [LampStatus(133 * NS_PER_MS, "lamp-0", 170), LampStatus(162 * NS_PER_MS, "lamp-1", None)]
 
 
 def test_a_lamp_behind_a_silent_gateway_says_so_in_time() -> None:

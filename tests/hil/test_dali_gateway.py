@@ -269,6 +269,7 @@ def test_a_short_dip_of_bus_power_changes_nothing() -> None:
     wire = Wire(level=100)
     wire.gateway.set_bus_power(False, 0)
     wire.gateway.set_bus_power(True, 400 * NS_PER_MS)
+    wire.gateway.set_bus_power(True, 450 * NS_PER_MS)
     wire.run(NS_PER_S)
     assert wire.segments == []
 
@@ -294,6 +295,9 @@ def test_a_silent_gateway_neither_hears_nor_speaks() -> None:
     assert wire.ask("h0001", 0) == []  # heard before, answered too late to be heard
     assert wire.ask("h0002", 100 * NS_PER_MS) == []
     assert wire.ask("h01A0", NS_PER_S) == ["J01"]
+    wire.gateway.set_silent(3 * NS_PER_S, 4 * NS_PER_S)
+    wire.gateway.set_silent(5 * NS_PER_S, 6 * NS_PER_S)
+    assert [wire.ask("h01A0", n * NS_PER_S) for n in (3, 4, 5, 6)] == [[], ["J01"], [], ["J01"]]
 
 
 def test_every_nth_answer_can_get_lost() -> None:
@@ -402,7 +406,6 @@ def test_in_the_end_every_lamp_shows_its_latest_level_whatever_the_faults(
         elif what == "all":
             wanted.update(dict.fromkeys(range(4), value))
     rig.gateway.lose_answers(0)
-    rig.gateway.set_silent(FOREVER_NS, FOREVER_NS)
     rig.run(rig.now_ns + 200 * NS_PER_S)
     assert {n: rig.gateway.level_at(n, rig.now_ns) for n in wanted} == wanted
     assert rig.bus.wake_ns == FOREVER_NS
@@ -472,8 +475,9 @@ def test_levels_set_while_queries_wait_all_leave_before_the_next_query(levels: l
     for n in range(queries):
         rig.lamps[n].take_over(0)
     rig.bus.advance(0)
+    rig.run(120 * NS_PER_MS)  # the first query is in flight
     for n, level in enumerate(levels):
-        rig.lamps[n].set_level(level, 0)
+        rig.lamps[n].set_level(level, rig.now_ns)
     rig.run(NS_PER_S)
     is_query = [data[3:5] == b"A0" and int(data[1:3], 16) & 1 == 1 for _, data in rig.wire]
     assert is_query.count(True) == queries
@@ -493,6 +497,28 @@ def test_a_restarted_controller_takes_over_what_the_lamps_show() -> None:
         (f"lamp-{n}", 100 + n) for n in range(4)
     ]
     assert rig.segments == []
+
+
+def test_a_controller_restarted_in_the_middle_of_an_exchange_mistakes_no_answer() -> None:
+    rig = Rig()
+    for n, gear in rig.gateway.gear.items():
+        gear.set_target(100 + n, 0, fade=False)
+    rig.gateway.gear[3].fade_code = 0
+    rig.lamps[3].set_level(200, 0)
+    rig.bus.advance(0)
+    rig.run(TICK_NS)
+    rig.bus = DaliBus("dali", rig.bus._link, emit=rig.values.append)
+    rig.lamps = [DaliLamp(f"lamp-{n}", rig.bus, n) for n in range(4)]
+    for lamp in rig.lamps:
+        lamp.take_over(rig.now_ns)
+    rig.run(2 * NS_PER_S)
+    assert [(value.source, value.level) for value in rig.values if isinstance(value, LampStatus)] == [
+        ("lamp-0", 100),
+        ("lamp-1", 101),
+        ("lamp-2", 102),
+        ("lamp-3", 200),
+    ]
+    assert rig.bus.unexpected_lines == 1
 
 
 def test_preparing_a_lamp_twice_writes_its_memory_once() -> None:

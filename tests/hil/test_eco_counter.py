@@ -240,7 +240,8 @@ def test_several_files_are_merged_by_time_and_never_joined_with_each_other(tmp_p
     counts = import_eco_counter([a, b], out, progress=lambda path, rows: seen.append((path, rows)))
     assert counts == Counts(rows=3, passages=3)
     assert seen == [(a, 2), (b, 1)]
-    header = PassageReader(out).header
+    with PassageReader(out) as reader:
+        header = reader.header
     assert (header.site, header.from_date, header.to_date) == ("A + B", "2024-02-19", "2024-02-20")
     assert header.counts["rows"] == 3
     assert [t[:10] for t, _, _ in read_back(out)] == ["2024-02-19", "2024-02-19", "2024-02-20"]
