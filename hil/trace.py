@@ -44,15 +44,7 @@ class Difference(msgspec.Struct, frozen=True):
 def info(path: Path) -> dict[str, Any]:
     """What is in a trace, as JSON-able values; reads it once. Raises InputError."""
     reader = TraceReader(path)
-    tally: dict[tuple[str, str], dict[str, Any]] = {
-        (wire.board, wire.name): {
-            "board": wire.board,
-            "wire": wire.name,
-            "content": wire.content,
-            **dict.fromkeys(("rx_messages", "rx_bytes", "tx_messages", "tx_bytes", "idle_runs", "idle_frames"), 0),
-        }
-        for wire in reader.wires
-    }
+    tally = {(wire.board, wire.name): _row(wire.board, wire.name, wire.content) for wire in reader.wires}
     counts: dict[str, int] = {}
     first_ns: int | None = None
     last_ns = 0
@@ -61,16 +53,15 @@ def info(path: Path) -> dict[str, Any]:
         counts[kind.__name__] = counts.get(kind.__name__, 0) + 1
         t_ns = event.t_ns
         if isinstance(event, WireBytes):
-            row = tally[event.board, event.wire]
+            row = tally.setdefault((event.board, event.wire), _row(event.board, event.wire, ""))
             way = "tx" if event.outward else "rx"
             row[f"{way}_messages"] += 1
             row[f"{way}_bytes"] += len(event.data)
         elif isinstance(event, Repeated):
             t_ns = event.first_ns
-            if (event.board, event.wire) in tally:
-                row = tally[event.board, event.wire]
-                row["idle_runs"] += 1
-                row["idle_frames"] += event.count
+            row = tally.setdefault((event.board, event.wire), _row(event.board, event.wire, ""))
+            row["idle_runs"] += 1
+            row["idle_frames"] += event.count
         first_ns = t_ns if first_ns is None else min(first_ns, t_ns)
         last_ns = max(last_ns, event.t_ns)
     return {
@@ -89,6 +80,11 @@ def info(path: Path) -> dict[str, Any]:
         "wires": list(tally.values()),
         "topics": reader.topics,
     }
+
+
+def _row(board: str, wire: str, content: str) -> dict[str, Any]:
+    counters = ("rx_messages", "rx_bytes", "tx_messages", "tx_bytes", "idle_runs", "idle_frames")
+    return {"board": board, "wire": wire, "content": content, **dict.fromkeys(counters, 0)}
 
 
 def print_info(found: dict[str, Any], console: Console) -> None:
@@ -183,18 +179,23 @@ def _feed(reader: TraceReader, chain: ChainDigest) -> Iterator[WireBytes | Repea
     wires = reader.wires
     numbers = {(wire.board, wire.name): number for number, wire in enumerate(wires)}
     for event in reader.events(BYTES_TOPICS):
+        if not isinstance(event, WireBytes | Repeated):
+            continue
+        wire = numbers.get((event.board, event.wire))
+        if wire is None:
+            raise InputError(
+                f"{reader.path}: {event.board}/{event.wire} at {event.t_ns} ns: the file declares no such wire"
+            )
         if isinstance(event, WireBytes):
-            chain.passed(numbers[event.board, event.wire], event.outward, event.data, event.t_ns)
-            yield event
-        elif isinstance(event, Repeated):
-            wire = numbers.get((event.board, event.wire))
-            if wire is None or event.frame != wires[wire].idle:
-                raise InputError(
-                    f"{reader.path}: {event.board}/{event.wire} at {event.t_ns} ns: {event.frame.hex(' ')} repeats, "
-                    "but is not the wire's idle frame; record the trace again"
-                )
+            chain.passed(wire, event.outward, event.data, event.t_ns)
+        elif event.frame == wires[wire].idle:
             chain.repeated(wire, event.frame, event.first_ns, event.last_ns, event.count)
-            yield event
+        else:
+            raise InputError(
+                f"{reader.path}: {event.board}/{event.wire} at {event.t_ns} ns: {event.frame.hex(' ')} repeats, "
+                "but is not the wire's idle frame; record the trace again"
+            )
+        yield event
 
 
 def _records(path: Path) -> Iterator[Record]:

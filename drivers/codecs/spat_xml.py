@@ -117,20 +117,19 @@ class SpatXmlStream:
             self._skip(piece)
             return ()
         start = first.start()
-        self._skipped += len(piece[:start].strip()) if start else 0
+        self._skip(piece[:start])
         try:
             return self._decode(piece[start:] if start else piece)
         except SpatError as error:
-            refused = error
-        again = _restart(piece, start, refused)
+            again = _restart(piece, start, error)
+        found: tuple[Intersection, ...] = ()
+        if again < len(piece):
+            try:
+                found = self._decode(piece[again:])
+            except SpatError:
+                again = len(piece)
         self._skip(piece[start:again])
-        if again == len(piece):
-            return ()
-        try:
-            return self._decode(piece[again:])
-        except SpatError:
-            self._skip(piece[again:])
-            return ()
+        return found
 
     def _decode(self, message: bytes) -> tuple[Intersection, ...]:
         try:
@@ -145,8 +144,9 @@ class SpatXmlStream:
         return found
 
     def _skip(self, piece: bytes) -> None:
-        self._skipped += len(piece.strip())
-        self.bad_messages += _FIRST.search(piece) is not None
+        if body := piece.lstrip():  # blanks between messages belong there
+            self._skipped += len(body)
+            self.bad_messages += _FIRST.search(body) is not None
 
     def snapshot(self) -> dict[str, Any]:
         """State as JSON-able values."""
@@ -176,9 +176,11 @@ def _restart(piece: bytes, start: int, refused: SpatError) -> int:
     One retry, at the last beginning: trying each would take time that grows with the square of the rubbish. Behind a
     document type only a new XML declaration counts, or its own root would slip in without it.
     """
-    begins = [match.start() for match in _DECLARED.finditer(piece, start + 1)]
+    own = _DECLARED.match(piece, start) or _ROOT.match(piece, start)
+    behind = own.end() if own else start + 1
+    begins = [match.start() for match in _DECLARED.finditer(piece, behind)]
     if not begins and not isinstance(refused, DocumentTypeRefused):
-        begins = [match.start() for match in _ROOT.finditer(piece, start + 1)]
+        begins = [match.start() for match in _ROOT.finditer(piece, behind)]
     return begins[-1] if begins else len(piece)
 
 

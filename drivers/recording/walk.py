@@ -50,7 +50,7 @@ _COMPRESSION_AT = RECORD_HEAD.size + CHUNK_HEAD.size
 class RecordWalk:
     """One pass over a file. `complete`, `note`, `skipped_bytes` and `chunks` (seen) are final when `records` has ended.
 
-    Raises InputError if the file cannot be read or is no MCAP file.
+    `records` raises InputError if the file cannot be read or is no MCAP file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,17 +59,10 @@ class RecordWalk:
         self.note = ""
         self.skipped_bytes = 0
         self.chunks = 0
-        try:
-            with path.open("rb") as stream:
-                magic = stream.read(len(MAGIC))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        if magic != MAGIC:
-            raise InputError(f"{path}: byte 0: not an MCAP file, it begins with {magic.hex(' ') or 'nothing'}")
 
     def records(self, wanted: Container[int]) -> Iterator[Record]:
         """Every record whose opcode is wanted."""
-        with self.path.open("rb") as stream:
+        with self._open() as stream:
             size_b = os.fstat(stream.fileno()).st_size
             before = at = len(MAGIC)
             data_ended = False
@@ -97,6 +90,18 @@ class RecordWalk:
                     return
                 data_ended |= head[0] == Opcode.DATA_END
                 before, at = at, end
+
+    def _open(self) -> BinaryIO:
+        try:
+            stream = self.path.open("rb")
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read: {error.strerror}") from None
+        magic = stream.read(len(MAGIC))
+        if magic != MAGIC:
+            stream.close()
+            begin = magic.hex(" ") or "nothing"
+            raise InputError(f"{self.path}: byte 0: not an MCAP file, it begins with {begin}")
+        return stream
 
     def _cut(self, at: int, size_b: int) -> None:
         what = f"in a record that is cut or damaged and begins at byte {at}" if at < size_b else "without its footer"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from controllers.core.scan_cycle import ScanCycle
-from drivers.clock import FOREVER_NS
+from drivers.clock import FOREVER_NS, NS_PER_S
 from drivers.interfaces import Device, Receiver, RepeatReceiver, unheard, unheard_repeat
 from drivers.links.memory import MemoryLink
 from drivers.links.tap import Sink
@@ -47,7 +47,9 @@ class Slot:
         """Tell the idle frames up to `until_ns`, and work out when that is needed next."""
         for radar in self.radars:
             radar.settle(until_ns)
+        # Not later than in a second: a device that is stale now (no wake) may soon be alive, and waiting, again.
         self.settle_ns = min((device.wake_ns for device in self.watched), default=FOREVER_NS)
+        self.settle_ns = min(self.settle_ns, until_ns + NS_PER_S)
 
     def due_ns(self, now_ns: int) -> int:
         """The next tick that has something to do, at `now_ns` at the earliest."""

@@ -45,9 +45,7 @@ class LampOutput:
         self.t0_ns, self.from_level, self.to_level, self.duration_ns = t_ns, from_level, to_level, duration_ns
         full = self.full_level
         full_at_once = to_level >= full and (from_level >= full or not duration_ns)
-        if self.full_from_ns <= t_ns:
-            if full_at_once:
-                return
+        if self.full_from_ns <= t_ns:  # it was full; a stretch that ends as it begins is none
             self.low_from_ns = t_ns
         self.full_from_ns = t_ns if full_at_once else t_ns + duration_ns if to_level >= full else FOREVER_NS
 

@@ -193,11 +193,6 @@ class Present(_Rule):
     def _is_called(self, lamp: int) -> bool:
         return self._until_ns[lamp] > 0
 
-    def _pass_edge(self, t_ns: int) -> None:
-        super()._pass_edge(t_ns)
-        if not self._lit:
-            self._until_ns = [0] * self._count
-
     def _happen(self, t_ns: int, what: int, lamp: int, detail: int) -> None:
         if what:
             self._let_go(t_ns, lamp)

@@ -4,12 +4,14 @@ Reports come on a grid of 100 ms with a phase of its own. With somebody in view 
 but for those it misses; else one idle frame a second, and one at once when the last target has left. A Doppler radar
 does not see who stands still. The frames are synthesised: geometry, whole metres and whole km/h as the part sends them.
 
-In quiet stretches the peer does not write idle frames one by one: `settle` says how many there were, in one call.
+In quiet stretches the peer does not write idle frames one by one: `settle` says how many there were, in one call. Only
+the first one after a silence comes at its own time, for it is news: the sensor lives again.
 """
 
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from typing import Any
 
 from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
@@ -81,6 +83,7 @@ class RadarPeer:
         self._phase_ns, self._seed = phase_ns, seed * 0x9E3779B1 & 0xFFFFFFFF
         self._missed = missed_per_mille * 65_536 // 1000
         self._silent = silent
+        self._news = sorted(_idle_from(to_ns - phase_ns) for _, to_ns in silent)  # first idle frame after each silence
         self._coming: list[tuple[int, int, int, Rider]] = []  # heap: enter, id, leave
         self._inside: list[_Visit] = []
         self._next = 0  # number of the first report of the grid not yet run
@@ -124,7 +127,7 @@ class RadarPeer:
             if not self._is_silent(now_ns):
                 self.frames += 1
                 self._link.write(IDLE_FRAME, now_ns)
-        elif not self._skip:
+        else:
             self.settle(now_ns)
         self._set_wake()
 
@@ -195,11 +198,15 @@ class RadarPeer:
         if self._inside or self._had_target or not self._skip:
             self.wake_ns = self._phase_ns + self._next * REPORT_NS
             return
-        if not self._coming:
-            self.wake_ns = FOREVER_NS
-            return
-        number = max(self._next, -(-(self._coming[0][0] - self._phase_ns) // REPORT_NS))
-        self.wake_ns = self._phase_ns + number * REPORT_NS
+        wake_ns = FOREVER_NS
+        if self._coming:
+            number = max(self._next, -(-(self._coming[0][0] - self._phase_ns) // REPORT_NS))
+            wake_ns = self._phase_ns + number * REPORT_NS
+        if self._news:
+            at = bisect_left(self._news, self._idle_next)
+            if at < len(self._news):
+                wake_ns = min(wake_ns, self._phase_ns + max(self._next, self._news[at]) * REPORT_NS)
+        self.wake_ns = wake_ns
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values; riders by their id."""
@@ -222,6 +229,11 @@ class RadarPeer:
         self._coming = [(enter, number, leave, known[number]) for enter, number, leave in state["coming"]]
         heapq.heapify(self._coming)
         self._inside = [_Visit(known[number], enter, leave, self._sign) for number, enter, leave in state["inside"]]
+
+
+def _idle_from(since_ns: int) -> int:
+    """Number of the first idle frame at or after `since_ns` on the report grid. Example: 1.01 s gives 20."""
+    return -(-since_ns // (REPORT_NS * IDLE_EVERY)) * IDLE_EVERY
 
 
 def visible_spans(rider: Rider, x_mm: int, sign: int, range_mm: int) -> list[tuple[int, int]]:

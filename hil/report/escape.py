@@ -15,4 +15,4 @@ def clean(text: str) -> str:
 
 def markup(text: str) -> str:
     """`text` ready to stand in HTML or SVG, as content or in a quoted attribute: ``markup("<b>") == "&lt;b&gt;"``."""
-    return clean(text)
+    return html.escape(clean(text), quote=True)

@@ -20,9 +20,10 @@ def path_strip(lanes: Lanes, axis: TimeAxis, budget: int) -> tuple[Strip, list[s
     """The strip, of about `budget` elements at most, and notes on what was merged or left out."""
     picture = _Path(lanes, axis)
     picture.scale()
-    picture.radars(int(budget * SHARE["hits"]) // 2)
+    picture.views()
     picture.lamps(int(budget * SHARE["lamps"]) // 2)
     picture.riders(int(budget * SHARE["riders"]) // 2)
+    picture.hits(int(budget * SHARE["hits"]) // 2)
     picture.handovers(int(budget * SHARE["handovers"]) // 3)
     return picture.strip, picture.notes
 
@@ -72,10 +73,8 @@ class _Path:
     def _metres(self) -> float:
         return self.high_m - self.low_m
 
-    def radars(self, limit: int) -> None:
-        """Views as shaded bands, detections as dots."""
-        each = limit // max(1, len(self.lanes.radars))
-        shown = total = 0
+    def views(self) -> None:
+        """What each radar sees, as a shaded band, and where it looks."""
         for radar in self.lanes.radars:
             end_m = radar.x_m + radar.looks * radar.range_m
             top, bottom = self.y(max(radar.x_m, end_m)), self.y(min(radar.x_m, end_m))
@@ -84,8 +83,15 @@ class _Path:
             self.strip.band(*self.window, top, bottom - top, "view", tip)
             self.strip.level(self.y(end_m), "reach")
             self.strip.gutter(_arrowhead(self.y(radar.x_m), radar.looks, tip))
+
+    def hits(self, limit: int) -> None:
+        """Detections as dots, above everything else."""
+        each = limit // max(1, len(self.lanes.radars))
+        shown = total = 0
+        for radar in self.lanes.radars:
             hits = [hit for hit in radar.hits if self.axis.holds(hit[0])]
-            for t_ns, x_mm in (kept := thin(hits, each)):
+            kept = thin(hits, each)
+            for t_ns, x_mm in kept:
                 tip = f"{radar.name}: {self.axis.moment(t_ns)}, {x_mm / 1000:.1f} m"
                 self.strip.dot(t_ns, self.y(x_mm / 1000), "hit", tip)
             shown, total = shown + len(kept), total + len(hits)

@@ -140,8 +140,6 @@ class PassageReader:
                 wrong = f"{self.path}: traffic version {header.version}; this program reads version 1"
         except (msgspec.MsgspecError, UnicodeDecodeError):
             pass
-        except OSError as error:  # a folder opens and cannot be read
-            wrong = f"{self.path}: cannot be read: {error.strerror}"
         self._file.close()
         raise InputError(wrong)
 

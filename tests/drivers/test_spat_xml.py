@@ -236,6 +236,7 @@ def test_very_deep_nesting_is_read_and_refused_without_harm():
         (b"<confidence>13<", b"<confidence>16<"),
         (b"<maxEndTime>33210<", b"<maxEndTime>99999<"),
         (b"<moy>360534<", b"<moy>-1<"),
+        (b"<moy>360534<", b"<moy>4294967296<"),
         (b"failureFlash>0<", b"failureFlash>2<"),
         (b"<DATA>", b"<data>"),
     ],
@@ -261,6 +262,12 @@ def test_several_intersections_of_one_message_all_count():
     double = message[:end] + second + message[end:]
     assert [i.station for i in SpatXmlDecoder().decode(double)] == [4070, 4071]
     assert [i.station for i in SpatXmlDecoder(station=4070).decode(double)] == [4070]
+
+
+def test_names_are_compared_without_their_namespace():
+    message = SpatXmlEncoder().encode(SMALL)
+    assert ours(message.replace(b"<DATA>", b'<DATA xmlns="urn:x">')) == (SMALL,)
+    assert ours(message.replace(b"<DATA>", b"<n:DATA xmlns:n='urn:x'>").replace(b"</DATA>", b"</n:DATA>")) == (SMALL,)
 
 
 def test_spat_timestamp_stands_in_for_a_missing_minute_of_year():

@@ -116,8 +116,14 @@ def test_a_rider_nobody_could_know_counts_only_at_10_m() -> None:
 def test_a_rider_under_way_at_the_end_is_left_out() -> None:
     ledger = LightLedger(PATH, Lit())
     ledger.rider(rider())
-    ledger.finish(59_199 * MS)
+    ledger.advance(59_199 * MS)
     assert ledger.figures().riders == 0
+    done, undone = LightLedger(PATH, Lit()), LightLedger(PATH, Lit())
+    for other, end_ms in ((done, 59_200), (undone, 59_199)):
+        other.restore(ledger.snapshot())
+        other.finish(end_ms * MS)
+        other.advance(HOUR_NS)
+    assert (done.figures().riders, undone.figures().riders) == (1, 0)
 
 
 def test_twenty_watts_for_an_hour_are_twenty_watt_hours_and_level_170_a_tenth() -> None:

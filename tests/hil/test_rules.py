@@ -126,6 +126,17 @@ def test_somebody_coming_the_other_way_lights_the_lamps_ahead_of_them() -> None:
     assert full == [9, 10, 11]
 
 
+def test_a_lamp_called_once_is_full_for_fifty_three_seconds_after_rising() -> None:
+    start = utc_ns("2024-02-19 20:00")
+    book = reference_book("2024-02-19 19:00")
+    book.advance(start)
+    book.rider(scripted_rider(ScriptedRider([Waypoint(0, 367), Waypoint(2, 357)]), 0, "rider", start))
+    for at_s, level in ((3, 254), (56, 254), (57.5, 212), (59, 170)):
+        t_ns = start + int(at_s * NS_PER_S)
+        book.advance(t_ns)
+        assert book.rules["present"].ledger.lamps[11].level_at(t_ns) == level
+
+
 def test_in_stand_by_the_present_installation_is_dark_until_somebody_comes() -> None:
     start = utc_ns("2024-02-20 02:00")  # a Tuesday
     book = reference_book("2024-02-19 19:00")

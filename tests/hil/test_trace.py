@@ -156,6 +156,22 @@ def test_a_repeat_of_another_frame_than_the_idle_one_is_an_input_error(tmp_path:
         digest(tmp_path / "t.mcap")
 
 
+def test_a_wire_declared_only_inside_a_damaged_file_is_no_traceback(tmp_path: Path) -> None:
+    from mcap.writer import Writer
+
+    path = tmp_path / "theirs.mcap"
+    with path.open("wb") as stream:
+        writer = Writer(stream, repeat_channels=False)
+        writer.start()
+        about = {"board": "b", "wire": "w", "direction": "rx"}
+        channel = writer.register_channel("/wire/b/w/rx", "application/octet-stream", 0, about)
+        writer.add_message(channel, 5, b"abc", 5)
+        writer.finish()  # type: ignore[no-untyped-call]
+    assert info(path)["wires"][0]["rx_bytes"] == 3
+    with pytest.raises(InputError, match="b/w at 5 ns: the file declares no such wire"):
+        digest(path)
+
+
 def test_info_counts_what_is_there_and_prints_it(tmp_path: Path) -> None:
     path = tmp_path / "t.mcap"
     with TraceWriter(path, Provenance(version="0.1.0", boards={"lamp": "ab"}, period_ns=PERIOD_NS)) as writer:

@@ -78,8 +78,23 @@ def test_a_file_that_is_no_traffic_is_refused_with_the_way_to_make_one(tmp_path:
 def test_a_later_version_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="version 2"):
         PassageReader(traffic(tmp_path, [], HEADER.replace('"version":1', '"version":2')))
-    with pytest.raises(InputError, match="cannot be read"):
-        PassageReader(tmp_path / "nowhere.traffic")
+    for path in (tmp_path / "nowhere.traffic", tmp_path):
+        with pytest.raises(InputError, match="cannot be read"):
+            PassageReader(path)
+
+
+def test_blank_lines_do_not_matter(tmp_path: Path) -> None:
+    path = traffic(tmp_path, [])
+    path.write_text(path.read_text() + "\n\n[1708300200,1,24]\n\n")
+    assert list(PassageReader(path)) == [Passage(1708300200, 1, 24)]
+
+
+def test_a_file_left_early_is_closed_and_can_be_closed_twice(tmp_path: Path) -> None:
+    with PassageReader(traffic(tmp_path, day(3))) as reader:
+        assert reader.read() == Passage(*day(1)[0])
+    source = RiderSource(traffic(tmp_path, day(300)))
+    source.close()
+    source.close()
 
 
 def test_a_line_without_end_is_refused_and_not_swallowed_whole(tmp_path: Path) -> None:

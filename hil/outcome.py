@@ -1,0 +1,84 @@
+"""What a run was asked to do, and what comes of it; shared by the three kinds of replay."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from drivers.links.tap import Sink
+from hil.judge.reference import Sent
+from hil.report.lanes import Lanes
+from hil.report.result import RunResult
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) in virtual ns."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One `leeze-hil replay`, as asked.
+
+    `speed` is a multiple of real time, 0 for as fast as it goes. `skip` false runs every tick and writes every idle
+    frame. `seconds` ends the run earlier. `snapshot` is written at `snapshot_at_s`; `resume` goes on from one.
+    """
+
+    subject: str
+    board: str | None = None
+    site: str | None = None
+    speed: int = 0
+    skip: bool = True
+    seed: int = 0
+    seconds: float | None = None
+    range_m: float | None = None
+    record: Path | None = None
+    report: Path | None = None
+    junit: Path | None = None
+    update_reference: bool = False
+    rules: bool = True
+    snapshot: Path | None = None
+    snapshot_at_s: float | None = None
+    resume: Path | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that runs it again."""
+        words = ["leeze-hil", "replay", self.subject]
+        for name in ("board", "site"):
+            if getattr(self, name):
+                words += [f"--{name}", getattr(self, name)]
+        if self.seconds is not None:
+            words += ["--seconds", f"{self.seconds:g}"]
+        if self.seed:
+            words += ["--seed", str(self.seed)]
+        if self.range_m is not None:
+            words += ["--range-m", f"{self.range_m:g}"]
+        return shlex.join(words)
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run gives: its result, what can be drawn, and the frames of the panel as PNG files' bytes."""
+
+    result: RunResult
+    lanes: Lanes | None = None
+    last_frame: bytes | None = None
+
+
+class SentLog:
+    """A sink that keeps what boards send, for the judge."""
+
+    def __init__(self, wires: list[str], period_ns: int) -> None:
+        self.sent: list[Sent] = []
+        self._wires, self._period_ns = wires, period_ns
+
+    def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
+        """Keep it if it goes outward."""
+        if outward:
+            self.sent.append(Sent(-(-t_ns // self._period_ns), t_ns, self._wires[wire], data))
+
+    def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        """Idle frames come in; nothing to keep."""
+
+
+SinkMaker = Callable[[list[str], int], list[Sink]]
