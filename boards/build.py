@@ -20,10 +20,10 @@ from boards.load import digest, load_board
 from boards.parts import part_of
 from boards.pins import device_path
 from boards.schema import BoardDescription, MatrixWire, MemoryWire, Wire
-from drivers.clock import NS_PER_MS
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink, Device, Emit, Lamp, Panel
 from drivers.links.memory import memory_pair
+from drivers.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from drivers.devices.neighbour import Neighbour

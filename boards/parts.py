@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from boards import schema
-from drivers.clock import NS_PER_MS
 from drivers.interfaces import ByteLink, Device, Emit, Lamp
 from drivers.interfaces import Panel as PanelLike
+from drivers.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from drivers.devices.neighbour import Neighbour

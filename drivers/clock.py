@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-NS_PER_MS = 1_000_000
-NS_PER_S = 1_000_000_000
-FOREVER_NS = 1 << 62
-"""No wake at all; later than any clock of ours will ever show (146 years)."""
+from drivers.units import FOREVER_NS as FOREVER_NS
+from drivers.units import NS_PER_MS as NS_PER_MS
+from drivers.units import NS_PER_S as NS_PER_S
 
 
 class Clock(Protocol):
@@ -36,6 +35,11 @@ class SystemClock:
     def utc_ns(self) -> int:
         """Wall time, UTC since 1970 in nanoseconds. An input like any other: it may step at any time."""
         return time.time_ns()
+
+
+def cpu_time_ns() -> int:
+    """Processor time this process has used, in nanoseconds; for figures, never for decisions."""
+    return time.process_time_ns()
 
 
 class VirtualClock:

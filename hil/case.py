@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from drivers.clock import NS_PER_S
 from drivers.errors import InputError
 from drivers.settings import load_toml
+from drivers.units import NS_PER_S
 from hil.benches.lit_path import Faults
 from hil.judge.alignment import Tolerance
 from hil.peers.signal_programme import Programme

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from drivers.clock import FOREVER_NS, NS_PER_S
+from drivers.units import FOREVER_NS, NS_PER_S
 
 BLOCK_NS = 60 * NS_PER_S
 FOLD_BYTES = 4096

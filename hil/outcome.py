@@ -70,12 +70,12 @@ class SentLog:
 
     def __init__(self, wires: list[str], period_ns: int) -> None:
         self.sent: list[Sent] = []
-        self._wires, self._period_ns = wires, period_ns
+        self._wires, self.period_ns = wires, period_ns
 
     def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
         """Keep it if it goes outward."""
         if outward:
-            self.sent.append(Sent(-(-t_ns // self._period_ns), t_ns, self._wires[wire], data))
+            self.sent.append(Sent(-(-t_ns // self.period_ns), t_ns, self._wires[wire], data))
 
     def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
         """Idle frames come in; nothing to keep."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from drivers.clock import NS_PER_MS, NS_PER_S
 from drivers.errors import InputError
 from drivers.recording.events import Event, Repeated, WireBytes
 from drivers.recording.reader import TraceReader
+from drivers.units import NS_PER_MS, NS_PER_S
 from hil.digest import ChainDigest, OnBlock, OnRecord, Run
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from datetime import date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from drivers.clock import FOREVER_NS, NS_PER_S
 from drivers.errors import InputError
+from drivers.units import FOREVER_NS, NS_PER_S
 
 CalendarKind = Literal["other-sections", "rieselfelder", "always"]
 

@@ -21,8 +21,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from controllers.core.contract import Command, LampLevel
-from drivers.clock import FOREVER_NS
 from drivers.quantities import DeviceHealth, LampStatus, Message, Quantity, RadarReport, WallTime
+from drivers.units import FOREVER_NS
 
 
 class Calendar(Protocol):

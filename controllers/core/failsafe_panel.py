@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from controllers.core.contract import Command, PanelFrame
-from drivers.clock import FOREVER_NS
 from drivers.codecs.panel_frame import PanelFrameError, dark, decode
 from drivers.quantities import DeviceHealth, Quantity, SignalState
+from drivers.units import FOREVER_NS
 
 _DOUBTFUL_STATUS = 1 << 1 | 1 << 2 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 13
 _FIRST_STATE, _LAST_STATE = 3, 8  # red, red-amber, green (two kinds), amber (two kinds)

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import msgspec
 
 from controllers.core.contract import Command, Gate, LampLevel, PanelFrame, Policy
-from drivers.clock import FOREVER_NS
 from drivers.errors import DriverError
 from drivers.interfaces import Device, Lamp, Panel
 from drivers.quantities import Quantity
+from drivers.units import FOREVER_NS
 
 
 class Speaker(Protocol):

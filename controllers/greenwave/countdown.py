@@ -21,8 +21,8 @@ from typing import Any
 
 import msgspec
 
-from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
 from drivers.quantities import SignalPhase
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 RED, RED_AMBER = 3, 4
 GREENS, AMBERS = (5, 6), (7, 8)

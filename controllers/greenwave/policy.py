@@ -24,9 +24,9 @@ from controllers.core.contract import Command, PanelFrame
 from controllers.greenwave.countdown import BLANK_STATUS, MessageClock, Span, span_at, spans_of
 from controllers.greenwave.picture import BAR_PX, HEIGHT_PX, WIDTH_PX, Aspect, Stage, frame_of
 from controllers.greenwave.site import GreenwaveSite, to_ns
-from drivers.clock import FOREVER_NS, NS_PER_MS
 from drivers.errors import InputError
 from drivers.quantities import DeviceHealth, Quantity, SignalState
+from drivers.units import FOREVER_NS, NS_PER_MS
 
 _DARK = Aspect(Stage.DARK, None, None)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from drivers.clock import NS_PER_MS
 from drivers.codecs.spat import PHASE_STATES
 from drivers.quantities import SignalPhase, SignalState
+from drivers.units import NS_PER_MS
 
 
 def summary(states: Iterable[SignalState], now_ns: int) -> list[dict[str, Any]]:

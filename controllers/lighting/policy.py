@@ -23,8 +23,8 @@ from controllers.lighting.ramp import Ramp
 from controllers.lighting.site import ControllerSite, LightingSite
 from controllers.lighting.stretch import FAR_MM, Stretch
 from controllers.lighting.track import CONFIRM_NS, OVER, SLOW_MM_S, Reach, Track
-from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
 from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Quantity, RadarReport
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 ALIVE_NS = 10 * NS_PER_S
 ANNOUNCE_NS = NS_PER_S // 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.clock import FOREVER_NS
+from drivers.units import FOREVER_NS
 
 STEPS = 8
 """Steps from full to base: about ten arc power levels each, well below what an eye notices."""

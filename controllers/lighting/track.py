@@ -11,7 +11,7 @@ from typing import Any
 
 from controllers.lighting.site import Behaviour, mm
 from controllers.lighting.stretch import FAR_MM, Lane
-from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 SLOW_MM_S = 1_000
 """Slower than this (3.6 km/h, a stroll) somebody may turn at any moment: light to both sides."""

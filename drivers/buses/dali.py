@@ -16,13 +16,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from drivers.buses.dali_procedures import Done, Job, Result
-from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
 from drivers.codecs import dali
 from drivers.codecs.atxled import Line, LineStream, encode
 from drivers.codecs.dali import Command
 from drivers.errors import LinkLost, OutOfRange
 from drivers.interfaces import ByteLink, Emit
 from drivers.quantities import DeviceHealth
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 MISSES_TO_LOST: Final = 3
 GARBLES_TO_FAIL: Final = 3

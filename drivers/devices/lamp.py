@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from drivers.buses.dali import DaliBus
 from drivers.buses.dali_procedures import Done
-from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
 from drivers.codecs.dali import FULL
 from drivers.interfaces import Emit
 from drivers.quantities import DeviceHealth, LampStatus
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 TAKE_OVER_NS: Final = 1_500 * NS_PER_MS
 """How long a lamp may take to say its level at start; 64 gear need 2.1 s, 12 need 0.4 s."""

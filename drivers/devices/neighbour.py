@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.clock import FOREVER_NS
 from drivers.codecs.json_lines import JsonLines, encode
 from drivers.interfaces import ByteLink, Emit
 from drivers.quantities import DeviceHealth, Message
+from drivers.units import FOREVER_NS
 
 
 class Neighbour:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.clock import FOREVER_NS, NS_PER_S
 from drivers.codecs.panel_frame import PanelFrameError, Picture, dark, decode
 from drivers.errors import BadFrame, LinkLost, OutOfRange
 from drivers.interfaces import ByteLink, Emit
 from drivers.quantities import DeviceHealth
+from drivers.units import FOREVER_NS, NS_PER_S
 
 RETRY_NS = NS_PER_S
 """How often a lost link is tried again."""

@@ -44,7 +44,7 @@ def to_png(picture: Picture, scale_px: int = 10) -> bytes:
     framed = Image.new("RGB", (width + 2 * scale_px, height + 2 * scale_px), _BOARD)
     framed.paste(image, (scale_px, scale_px))
     file = io.BytesIO()
-    framed.save(file, "PNG", optimize=True)
+    framed.save(file, "PNG")
     return file.getvalue()
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.clock import FOREVER_NS
 from drivers.codecs.ld2451 import IDLE_FRAME, TARGETS, Ack, Ld2451Stream
 from drivers.interfaces import ByteLink, Emit
 from drivers.quantities import Detection, DeviceHealth, RadarReport
+from drivers.units import FOREVER_NS
 
 _MM_S = tuple(kmh * 2_500 // 9 for kmh in range(256))
 """km/h to mm/s, rounded down: 3 km/h is 833 mm/s."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from drivers.clock import FOREVER_NS
 from drivers.codecs.spat import Intersection, to_signal_states
 from drivers.codecs.spat_uper import SpatUperStream
 from drivers.codecs.spat_xml import SpatXmlStream
 from drivers.interfaces import ByteLink, Emit
 from drivers.quantities import DeviceHealth, SignalState
+from drivers.units import FOREVER_NS
 
 MessageFormat = Literal["spat-xml", "spat-uper"]
 

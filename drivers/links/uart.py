@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
 from drivers.errors import InputError, LinkLost
 from drivers.interfaces import Receiver, RepeatReceiver, unheard, unheard_repeat
 from drivers.links.port import Port, mend, open_port, reason
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 OnLine = Callable[[int, str, float, int], None]
 """Called with (baud, parity, stopbits, t_ns) when line settings take effect."""

@@ -31,8 +31,8 @@ from mcap.records import (
     SummaryOffset,
 )
 
-from drivers.clock import FOREVER_NS
 from drivers.errors import InputError
+from drivers.units import FOREVER_NS
 
 MAGIC = b"\x89MCAP0\r\n"
 RECORD_HEAD = struct.Struct("<BQ")

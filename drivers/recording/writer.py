@@ -20,12 +20,12 @@ from typing import Any
 
 import msgspec
 
-from drivers.clock import FOREVER_NS
 from drivers.quantities import Quantity
 from drivers.recording.container import ContainerWriter
 from drivers.recording.events import Wire
 from drivers.recording.provenance import Provenance
 from drivers.recording.schemas import ANYTHING, Schema, holds_bytes, plain_json, plain_schema
+from drivers.units import FOREVER_NS
 
 METADATA = "leeze"
 RAW = "application/octet-stream"

@@ -10,10 +10,10 @@ from boards.schema import BoardDescription
 from controllers.core.scan_cycle import ScanCycle
 from controllers.greenwave.site import GreenwaveSite
 from controllers.service.assemble import greenwave_controller
-from drivers.clock import NS_PER_MS
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
 from drivers.links.tap import Sink
+from drivers.units import NS_PER_MS
 from hil.benches.in_process import Fork, InProcessBench, Slot
 from hil.digest import ChainDigest
 from hil.peers.contract import Peer

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from controllers.core.scan_cycle import ScanCycle
-from drivers.clock import FOREVER_NS, NS_PER_S
 from drivers.interfaces import Device, Receiver, RepeatReceiver, unheard, unheard_repeat
 from drivers.links.memory import MemoryLink
 from drivers.links.tap import Sink
 from drivers.quantities import WallTime
+from drivers.units import FOREVER_NS, NS_PER_S
 from hil.peers.contract import Peer
 
 
@@ -124,8 +124,7 @@ class InProcessBench:
         self._wakes: list[int] = []
         self._chores: list[tuple[int, int, Callable[[int], None]]] = []
         self._chores_done = 0
-        self.on_start: Callable[[Slot, int], None] | None = None
-        """Called with a slot and the time after its controller has been built, before its first tick."""
+        self._start_listeners: list[Callable[[Slot, int], None]] = []
 
     def add_peer(self, peer: Peer) -> int:
         """Returns the peer's number."""
@@ -146,6 +145,14 @@ class InProcessBench:
         self._chores.append((t_ns, len(self._chores), chore))
         self._chores.sort(key=lambda entry: entry[:2])
 
+    def add_start_listener(self, listener: Callable[[Slot, int], None]) -> None:
+        """`listener` is called with (slot, time) whenever its controller has been built, before its first tick."""
+        self._start_listeners.append(listener)
+
+    def _tell_start(self, slot: Slot, now_ns: int) -> None:
+        for listener in self._start_listeners:
+            listener(slot, now_ns)
+
     def power_on(self, slot: Slot, now_ns: int) -> None:
         """Build the slot's controller afresh and let it run from the next tick."""
         slot.cycle = cycle = slot.make(slot)
@@ -154,8 +161,7 @@ class InProcessBench:
         slot.settle_ns = now_ns
         slot.starts += 1
         cycle.inbox.append(WallTime(now_ns, "wall", self.origin_utc_ns + now_ns, True))
-        if self.on_start is not None:
-            self.on_start(slot, now_ns)
+        self._tell_start(slot, now_ns)
         self._touched.append(slot.index)
 
     def power_off(self, slot: Slot) -> None:
@@ -279,6 +285,7 @@ class InProcessBench:
             slot.cycle.always_step = not self.skip
             slot.cycle.restore(saved["cycle"])
             slot.settle_ns = self.now_ns
+            self._tell_start(slot, self.now_ns)
         self._refresh_all()
 
 

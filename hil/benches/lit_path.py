@@ -14,12 +14,12 @@ from controllers.core.calendar import LightCalendar
 from controllers.core.scan_cycle import ScanCycle
 from controllers.lighting.site import ControllerSite, LightingSite, mm
 from controllers.service.assemble import lighting_controller
-from drivers.clock import FOREVER_NS, NS_PER_MS
 from drivers.codecs.dali import level_for_pct
 from drivers.codecs.ld2451 import IDLE_FRAME
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
 from drivers.links.tap import Sink
+from drivers.units import FOREVER_NS, NS_PER_MS
 from hil.benches.in_process import Fork, InProcessBench, Slot
 from hil.digest import ChainDigest
 from hil.judge.light_ledger import LightLedger

@@ -276,8 +276,8 @@ class _CounterFile:
             local = datetime(int(parts[2]), int(parts[1]), int(parts[0]), int(parts[3]), tzinfo=self._zone)
         except ValueError as error:
             raise ValueError(f"timestamp {text!r}: {error}") from None
-        if local.year < 1970:
-            raise ValueError(f"timestamp {text!r} lies before 1970")
+        if local.year <= 1970:
+            raise ValueError(f"timestamp {text!r} lies before 1971")
         return local.date(), int(local.timestamp()), int(local.replace(fold=1).timestamp())
 
 

@@ -15,11 +15,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from drivers.clock import NS_PER_MS
 from drivers.codecs.spat import Intersection, message_ms
 from drivers.codecs.spat_uper import SpatUperStream
 from drivers.codecs.spat_xml import MessageCutter, SpatXmlStream
 from drivers.errors import InputError
+from drivers.units import NS_PER_MS
 
 STEP_NS = 100 * NS_PER_MS
 """Assumed between messages whose own clock does not help; SPAT comes ten times a second."""

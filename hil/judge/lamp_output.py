@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from drivers.clock import FOREVER_NS
 from drivers.codecs.dali_tables import OUTPUT_PPM
+from drivers.units import FOREVER_NS
 
 # Twice the output summed over levels, trapezoids: light of a fade from 0 to n, if every level took 2 ns.
 _FADE_SUM = [0]

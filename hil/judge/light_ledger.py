@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from drivers.clock import NS_PER_S
+from drivers.units import NS_PER_S
 from hil.judge.lamp_output import LampOutput
 from hil.judge.owed import LightPath, Walk
 from hil.traffic.rider import Rider

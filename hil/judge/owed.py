@@ -16,7 +16,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from drivers.clock import FOREVER_NS, NS_PER_S
+from drivers.units import FOREVER_NS, NS_PER_S
 from hil.traffic.rider import Rider
 
 

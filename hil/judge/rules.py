@@ -20,7 +20,7 @@ from datetime import date, time, timedelta
 from typing import Any, Protocol
 
 from controllers.core.calendar import DailySpans, local_s, local_zone
-from drivers.clock import FOREVER_NS, NS_PER_S
+from drivers.units import FOREVER_NS, NS_PER_S
 from hil.judge.light_ledger import BASE_LEVEL, FULL_LEVEL, Figures, LightLedger, LitHours
 from hil.judge.owed import LightPath, Walk
 from hil.traffic.rider import Rider

@@ -9,10 +9,13 @@ class Peer(Protocol):
     """The far end of a wire. Runs at `wake_ns`, and answers at once or later what it is sent through its link."""
 
     name: str
-    wake_ns: int
+
+    @property
+    def wake_ns(self) -> int:
+        """When `run` wants to be called next; FOREVER_NS for never."""
 
     def run(self, now_ns: int) -> None:
-        """Do what is due at `now_ns` (= `wake_ns`); set the next `wake_ns`."""
+        """Do what is due at `now_ns` (= `wake_ns`); `wake_ns` is later afterwards."""
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""

@@ -21,10 +21,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
 from drivers.codecs import dali
 from drivers.codecs.atxled import COMMANDS, LineStream, encode
 from drivers.links.memory import MemoryLink
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.peers.dali_gear import DaliGear, OutputObserver
 
 BYTE_NS: Final = 10 * NS_PER_S // 19_200

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from drivers.clock import FOREVER_NS
 from drivers.codecs import dali
 from drivers.codecs.dali import FADE_TIME_NS, FULL, MASK
+from drivers.units import FOREVER_NS
 
 OutputObserver = Callable[[int, int, int, int, int], None]
 """Called with (short address, t_ns, from_level, to_level, duration_ns) when a lamp's output starts a new segment."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from drivers.clock import FOREVER_NS, NS_PER_MS
 from drivers.links.memory import MemoryLink
+from drivers.units import FOREVER_NS, NS_PER_MS
 
 
 class Exchange:

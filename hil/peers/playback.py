@@ -6,9 +6,9 @@ import heapq
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from drivers.clock import FOREVER_NS, NS_PER_S
 from drivers.links.memory import MemoryLink
 from drivers.recording.events import Event, Repeated, WireBytes
+from drivers.units import FOREVER_NS, NS_PER_S
 
 LOOK_AHEAD_NS = 30 * NS_PER_S
 """Records of idle frames are written when they are told, up to some seconds after their time; so read ahead."""

@@ -14,9 +14,9 @@ import heapq
 from bisect import bisect_left
 from typing import Any
 
-from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
 from drivers.codecs.ld2451 import IDLE_FRAME, TARGET_BYTES, frame_report
 from drivers.links.memory import MemoryLink
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.traffic.rider import Rider
 
 REPORT_NS = 100 * NS_PER_MS

@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from drivers.clock import NS_PER_MS, NS_PER_S
 from drivers.codecs.spat import FIRST_MARK_WITHOUT_TIME, Intersection, Movement, Phase, status_mask
 from drivers.codecs.spat_xml import SpatXmlEncoder
 from drivers.links.memory import MemoryLink
+from drivers.units import NS_PER_MS, NS_PER_S
 from hil.peers.signal_programme import COLOURS, RED, Course, End, Programme
 
 MARK_NONE = FIRST_MARK_WITHOUT_TIME

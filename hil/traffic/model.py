@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import msgspec
 
-from drivers.clock import NS_PER_MS, NS_PER_S
 from drivers.errors import InputError
+from drivers.units import NS_PER_MS, NS_PER_S
 from hil.traffic.chance import between, draw
 from hil.traffic.rider import Rider, Segment
 

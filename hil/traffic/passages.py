@@ -19,8 +19,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from drivers.clock import FOREVER_NS, NS_PER_S
 from drivers.errors import InputError
+from drivers.units import FOREVER_NS, NS_PER_S
 from hil.traffic.model import FASTEST_KMH, SLOWEST_KMH, Passage, TrafficModel, trajectory
 from hil.traffic.rider import Rider
 

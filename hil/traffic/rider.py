@@ -10,7 +10,7 @@ from bisect import bisect_right
 
 import msgspec
 
-from drivers.clock import NS_PER_S
+from drivers.units import NS_PER_S
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import msgspec
 
-from drivers.clock import NS_PER_MS, NS_PER_S
 from drivers.errors import InputError
+from drivers.units import NS_PER_MS, NS_PER_S
 from hil.traffic.rider import Rider, Segment
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
-from statistics import median  # noqa: TID251 - measuring, not deciding
+from statistics import median
 from time import perf_counter_ns
 from xml.etree import ElementTree
 

@@ -9,13 +9,13 @@ import pytest
 from boards.build import Board, build, hardware_link
 from boards.load import catalog_names, load_board, parse_board
 from boards.schema import BoardDescription, UartWire, Wire
-from drivers.clock import NS_PER_MS
 from drivers.codecs.spat import Intersection, Movement, Phase
 from drivers.codecs.spat_xml_encoder import SpatXmlEncoder
 from drivers.errors import InputError, LinkLost
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
 from drivers.quantities import DeviceHealth, Message, Quantity, RadarReport, SignalState
+from drivers.units import NS_PER_MS
 
 CATALOG = Path(__file__).parents[2] / "boards" / "catalog"
 REPORT = bytes.fromhex("f4f3f2f1 0700 01 01 7b0d01037b f8f7f6f5")  # a real one: 13 m, 3 km/h, coming

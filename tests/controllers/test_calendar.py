@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controllers.core.calendar import LightCalendar
-from drivers.clock import FOREVER_NS, NS_PER_S
 from drivers.errors import InputError
+from drivers.units import FOREVER_NS, NS_PER_S
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR_NS = 3600 * NS_PER_S

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from controllers.core.contract import Command, LampLevel, PanelFrame, Publish
 from controllers.core.failsafe_panel import PanelGate
-from drivers.clock import FOREVER_NS
 from drivers.codecs.panel_frame import Picture, dark, encode
 from drivers.quantities import DeviceHealth, Message, Quantity, SignalPhase, SignalState
+from drivers.units import FOREVER_NS
 
 DARK = dark(2, 1)
 RED = encode(Picture(2, 1, b"\xff\x00\x00\xff\x00\x00"))
@@ -187,6 +187,19 @@ def test_a_restored_gate_goes_on_as_before() -> None:
     fresh, again = _gate(), _gate()
     again.restore(json.loads(json.dumps(fresh.snapshot())))
     assert list(again.step((), (), 0)) == [_show(DARK)]
+
+
+def test_a_restored_gate_still_knows_the_frame_asked_for() -> None:
+    gate, again = _trusting(), _gate()
+    gate.step((), (DeviceHealth(20, "feed", False),), 20)
+    again.restore(gate.snapshot())
+    assert list(again.step((), (DeviceHealth(30, "feed", True),), 30)) == [_show(RED)]
+
+
+def test_without_other_orders_fifteen_seconds_of_silence_are_enough() -> None:
+    gate = PanelGate("panel", 2, 1, feed="feed", station=4070, group=7)
+    gate.step((), (_state(10),), 10)
+    assert gate.wake_ns == 10 + 15_000_000_000
 
 
 _values = st.one_of(

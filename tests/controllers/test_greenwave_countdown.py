@@ -6,9 +6,9 @@ import pytest
 
 from controllers.core.failsafe_panel import _DOUBTFUL_STATUS
 from controllers.greenwave.countdown import BLANK_STATUS, MessageClock, Span, end_ms, span_at, spans_of
-from drivers.clock import FOREVER_NS, NS_PER_MS
 from drivers.codecs.spat import Intersection, Movement, Phase, to_signal_states
 from drivers.quantities import SignalPhase
+from drivers.units import FOREVER_NS, NS_PER_MS
 
 P = SignalPhase
 S = 1_000_000_000
@@ -76,6 +76,12 @@ def test_every_working_state_is_a_span(state: int) -> None:
 def test_marks_out_of_order_end_what_is_known() -> None:
     phases = (P(5, likely_ms=20_000), P(7, likely_ms=10_000), P(3, likely_ms=60_000))
     assert spans_of(phases, 0) == (Span(True, 20_000 * NS_PER_MS),)
+
+
+def test_a_running_phase_up_to_a_second_overdue_ends_now() -> None:
+    assert spans_of((P(3, likely_ms=-1_000), *CYCLE[1:]), 5)[0] == Span(False, 13_300 * NS_PER_MS + 5)
+    assert spans_of((P(5, likely_ms=-1_000),), 5) == (Span(True, 5),)
+    assert spans_of((P(5, likely_ms=-1_001),), 5) == ()
 
 
 def test_a_red_without_an_end_is_open_and_nothing_is_known_after_it() -> None:
@@ -155,6 +161,14 @@ def test_a_clock_that_stands_still_or_goes_back_loses_trust_after_the_stall_time
     _written_ms(clock, (9000, stands_at), (9100, stands_at))
     assert not clock.trusted
     assert _written_ms(clock, (9200, stands_at + 100)) == [9200]  # it runs again
+
+
+def test_a_short_stall_time_is_kept_although_the_step_is_small() -> None:
+    clock = MessageClock(stall_ns=S // 2, transport_delay_ns=0)
+    _written_ms(clock, (1000, 0), (1100, 100), (1600, 100))
+    assert clock.trusted
+    _written_ms(clock, (1601, 100))
+    assert not clock.trusted
 
 
 @pytest.mark.parametrize(("step_ms", "trusted"), [(1000, True), (1001, False), (-1000, True), (-1001, False)])

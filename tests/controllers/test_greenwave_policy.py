@@ -17,11 +17,11 @@ from controllers.core.failsafe_panel import PanelGate
 from controllers.greenwave.picture import BAR_PX, COLOURS, Aspect, Stage, frame_of
 from controllers.greenwave.policy import GreenwavePolicy
 from controllers.greenwave.site import GreenwaveSite
-from drivers.clock import FOREVER_NS, NS_PER_MS
 from drivers.codecs.panel_frame import decode
 from drivers.codecs.spat import CONFIDENCE_PCT, Intersection, Movement, Phase, to_signal_states
 from drivers.errors import InputError
 from drivers.quantities import DeviceHealth, Quantity, SignalPhase, SignalState
+from drivers.units import FOREVER_NS, NS_PER_MS
 
 SITE = GreenwaveSite(name="test", station=4070, group=7, distance_m=50, speed_kmh=18, fast_kmh=25)
 PERIOD_NS = 100 * NS_PER_MS

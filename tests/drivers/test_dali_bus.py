@@ -8,11 +8,11 @@ import pytest
 
 from drivers.buses.dali import MAX_JOBS, DaliBus
 from drivers.buses.dali_procedures import Done, configure_gear, query_actual_level
-from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
 from drivers.devices.lamp import DaliLamp
 from drivers.errors import LinkLost, OutOfRange
 from drivers.links.memory import memory_pair
 from drivers.quantities import DeviceHealth, LampStatus, Quantity
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 ALL_IN_TWO_S = 2 * NS_PER_S
 

@@ -9,13 +9,13 @@ import re
 import pytest
 from PIL import Image
 
-from drivers.clock import FOREVER_NS
 from drivers.codecs.panel_frame import Picture, dark, encode
 from drivers.devices.panel import RETRY_NS, FramePanel
 from drivers.devices.panel_picture import to_png, to_terminal
 from drivers.errors import BadFrame, LinkLost, OutOfRange
 from drivers.links.memory import MemoryLink, memory_pair
 from drivers.quantities import DeviceHealth, Quantity
+from drivers.units import FOREVER_NS
 
 RED_DOT = Picture(2, 2, b"\xff\x00\x00" + bytes(9))
 GREEN_DOT = Picture(2, 2, bytes(9) + b"\x00\xff\x00")

@@ -227,6 +227,17 @@ def test_additions_of_later_editions_are_stepped_over(where):
     assert SpatUperDecoder().decode(frame(message)) == (WRITTEN,)
 
 
+REGION = field(0, 2) + field(7, 8) + field(1, 8) + field(0xFF, 8)
+ADDITION = "0" + field(0, 6) + "1" + field(1, 8) + field(0xFF, 8)
+
+
+def test_regional_parts_and_additions_inside_speeds_and_assists_are_stepped_over():
+    speed = field(0, 4) + "100001" + "0" + "01" + REGION + ADDITION
+    assist = field(0, 4) + "100001" + field(5, 8) + REGION + ADDITION
+    message = by_hand(event="0010", movement_flags="0010", movement_tail=speed + assist)
+    assert SpatUperDecoder().decode(frame(message)) == (WRITTEN,)
+
+
 def test_an_advisory_speed_type_of_a_later_edition_is_stepped_over():
     speed = field(0, 4) + "010000" + "1" + field(5, 7) + field(300, 9)
     assert SpatUperDecoder().decode(frame(by_hand(event="0010", movement_tail=speed))) == (WRITTEN,)

@@ -235,6 +235,7 @@ def test_very_deep_nesting_is_read_and_refused_without_harm():
         (b"<eventState>3</eventState>", b"<eventState>" + b"3" * 5000 + b"</eventState>"),
         (b"<confidence>13<", b"<confidence>16<"),
         (b"<maxEndTime>33210<", b"<maxEndTime>99999<"),
+        (b"<IntersectionState>", b"<IntersectionStatx>"),
         (b"<moy>360534<", b"<moy>-1<"),
         (b"<moy>360534<", b"<moy>4294967296<"),
         (b"failureFlash>0<", b"failureFlash>2<"),
@@ -245,10 +246,8 @@ def test_a_message_without_what_is_mandatory_or_beyond_its_range_is_refused(old,
     message = SpatXmlEncoder().encode(SMALL)
     assert old in message
     changed = message.replace(old, new)
-    if old == b"<status>":
-        changed = changed.replace(b"</status>", b"</statux>")
-    if old == b"<DATA>":
-        changed = changed.replace(b"</DATA>", b"</data>")
+    if old.endswith(b">") and b"/" not in old:  # a whole tag: the closing one too
+        changed = changed.replace(b"</" + old[1:], b"</" + new[1:])
     for _ in range(2):  # the second time the shape may be known
         with pytest.raises(SpatError):
             SpatXmlDecoder().decode(changed)
@@ -262,6 +261,24 @@ def test_several_intersections_of_one_message_all_count():
     double = message[:end] + second + message[end:]
     assert [i.station for i in SpatXmlDecoder().decode(double)] == [4070, 4071]
     assert [i.station for i in SpatXmlDecoder(station=4070).decode(double)] == [4070]
+
+
+def test_either_name_of_the_station_will_do_but_one_must_be_there():
+    message = SpatXmlEncoder().encode(SMALL)
+    by_header = message.replace(b"          <id>4070</id>\n", b"")
+    by_id = message.replace(b"<stationID>4070</stationID>", b"")
+    assert ours(by_header) == ours(by_id) == (SMALL,)
+    with pytest.raises(SpatError, match="stationID"):
+        SpatXmlDecoder().decode(by_header.replace(b"<stationID>4070</stationID>", b""))
+
+
+def test_trouble_of_the_parser_itself_is_a_spat_error_too(monkeypatch):
+    def trouble(_):
+        raise ValueError
+
+    monkeypatch.setattr(spat_xml_message.ElementTree, "fromstring", trouble)
+    with pytest.raises(SpatError, match="well-formed"):
+        SpatXmlDecoder().decode(b"<DATA><a/></DATA>")
 
 
 def test_names_are_compared_without_their_namespace():

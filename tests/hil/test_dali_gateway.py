@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.buses.dali import DaliBus
-from drivers.clock import FOREVER_NS, NS_PER_MS, NS_PER_S
 from drivers.codecs.dali import FADE_TIME_NS
 from drivers.devices.lamp import DaliLamp
 from drivers.links.memory import memory_pair
 from drivers.quantities import DeviceHealth, LampStatus, Quantity
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.peers.dali_gateway import BYTE_NS, DaliGateway
 from hil.peers.dali_gear import DaliGear
 

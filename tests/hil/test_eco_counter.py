@@ -154,7 +154,7 @@ def test_an_hour_that_never_was_is_read_with_the_offset_before(tmp_path: Path) -
         ("31.02.2024 05:33:24;1;3;cyclist;out;24", "31.02.2024"),
         ("19.02.2024 25:33:24;1;3;cyclist;out;24", "hour"),
         ("19.02.2024 05:73:24;1;3;cyclist;out;24", "no such minute"),
-        ("19.02.0024 05:33:24;1;3;cyclist;out;24", "before 1970"),
+        ("19.02.0024 05:33:24;1;3;cyclist;out;24", "before 1971"),
         ("19.02.2024 05:33:24;1;x;cyclist;out;24", "lane_id 'x'"),
         ("19.02.2024 05:33:24;1;3;cyclist;across;24", "neither in nor out"),
         ("19.02.2024 05:33:24;1;3;cyclist;out;-3", "speed '-3'"),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.clock import FOREVER_NS, NS_PER_S
 from drivers.codecs.dali_tables import OUTPUT_PPM
+from drivers.units import FOREVER_NS, NS_PER_S
 from hil.judge.lamp_output import LampOutput
 from hil.judge.light_ledger import LightLedger, wilson_low95
 from hil.judge.owed import Approach, LightPath, Owed, Walk

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.clock import FOREVER_NS, NS_PER_S
+from drivers.units import FOREVER_NS, NS_PER_S
 from hil.judge.owed import Approach, LightPath, Owed
 from hil.traffic.rider import Rider, Segment
 from hil.traffic.script import ScriptedRider, Waypoint, scripted_rider

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from controllers.core.calendar import LightCalendar
-from drivers.clock import NS_PER_S
+from drivers.units import NS_PER_S
 from hil.importers.eco_counter import import_eco_counter
 from hil.judge.owed import LightPath
 from hil.judge.rules import RuleBook, stand_by_hours

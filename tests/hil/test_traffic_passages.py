@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.clock import FOREVER_NS, NS_PER_S
 from drivers.errors import InputError
+from drivers.units import FOREVER_NS, NS_PER_S
 from hil.traffic.model import Passage, TrafficModel
 from hil.traffic.passages import PassageReader, RiderSource
 

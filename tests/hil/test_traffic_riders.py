@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.clock import NS_PER_S
 from drivers.errors import InputError
+from drivers.units import NS_PER_S
 from hil.traffic.chance import between, draw
 from hil.traffic.model import Passage, TrafficModel, mm_s, trajectory
 from hil.traffic.rider import Rider, Segment

@@ -1,0 +1,130 @@
+"""All wires of a board at once: sleep until bytes come or a time is reached, hand over what has come, reopen what was lost."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+from drivers.clock import Clock
+from drivers.errors import LinkLost
+from drivers.interfaces import ByteLink
+from drivers.units import FOREVER_NS, NS_PER_MS
+
+
+class Pollable(Protocol):
+    """A link, or anything else that wakes the loop by a file descriptor."""
+
+    def fileno(self) -> int | None:
+        """For poll()."""
+
+    def pump(self, t_ns: int) -> None:
+        """Take what has come; never blocks."""
+
+
+@runtime_checkable
+class OpensItself(Protocol):
+    """A link that opens when it can and comes back after a loss, e.g. drivers.links.uart.UartLink."""
+
+    name: str
+    wake_ns: int
+    trouble: str
+
+    @property
+    def is_open(self) -> bool:
+        """True while bytes can pass."""
+
+    def advance(self, now_ns: int) -> None:
+        """At `wake_ns`: open, or send what waits. Raises LinkLost."""
+
+    def pump(self, t_ns: int) -> None:
+        """Hand over what has come. Raises LinkLost."""
+
+    def fileno(self) -> int | None:
+        """None where there is nothing to poll."""
+
+
+class WirePoll:
+    """The wires of one board.
+
+    Args:
+        links: all of them, open or not.
+        clock: sleeps what poll() cannot: its time-out is in whole milliseconds.
+        period_ns: how often links without a file descriptor (``loop://``) are asked.
+        interrupt: wakes the loop as well, e.g. a signal (controllers.service.stop).
+
+    A link that is lost is counted in `losses` and tried again at its own `wake_ns`; nothing is raised.
+    """
+
+    def __init__(
+        self, links: Iterable[ByteLink], clock: Clock, period_ns: int, interrupt: Pollable | None = None
+    ) -> None:
+        self.losses = 0
+        links = tuple(links)
+        self._sources: tuple[Pollable, ...] = links if interrupt is None else (*links, interrupt)
+        self._opening = [link for link in links if isinstance(link, OpensItself)]
+        self._clock, self._period_ns = clock, period_ns
+        self._poll = select.poll()
+        self._polled: list[int | None] = []
+        self._by_fd: dict[int, Pollable] = {}
+        self._ready: list[Pollable] = []
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """Why each link that is not open is not, by name."""
+        return {link.name: link.trouble for link in self._opening if not link.is_open}
+
+    def wake_ns(self, now_ns: int) -> int:
+        """When, without bytes, `pump` has something to do; FOREVER_NS for never."""
+        wake_ns = FOREVER_NS
+        for link in self._opening:
+            if link.wake_ns < wake_ns:
+                wake_ns = link.wake_ns
+            if link.is_open and link.fileno() is None:
+                wake_ns = min(wake_ns, (now_ns // self._period_ns + 1) * self._period_ns)
+        return wake_ns
+
+    def wait_until_ns(self, deadline_ns: int) -> None:
+        """Return at `deadline_ns`, or earlier when bytes have come."""
+        self._watch()
+        left_ns = deadline_ns - self._clock.now_ns()
+        if left_ns >= NS_PER_MS:
+            self._ask(left_ns // NS_PER_MS)
+            if self._ready:
+                return
+        self._clock.sleep_until_ns(deadline_ns)  # less than a millisecond, or nothing
+        self._ask(0)
+
+    def _watch(self) -> None:
+        """A link that was lost or came back has another descriptor."""
+        now = [source.fileno() for source in self._sources]
+        if now == self._polled:
+            return
+        self._polled = now
+        self._poll = select.poll()
+        self._by_fd = {fd: source for fd, source in zip(now, self._sources, strict=True) if fd is not None}
+        for fd in self._by_fd:
+            self._poll.register(fd, select.POLLIN)
+
+    def _ask(self, timeout_ms: int) -> None:
+        self._ready = [self._by_fd[fd] for fd, _ in self._poll.poll(timeout_ms)]
+
+    def pump(self, t_ns: int) -> None:
+        """Hand over what has come, as of `t_ns`; open what is due."""
+        ready, self._ready = self._ready, []
+        for source in ready:
+            self._pump(source, t_ns)
+        for link in self._opening:
+            if link.wake_ns <= t_ns:
+                try:
+                    link.advance(t_ns)
+                except LinkLost:
+                    self.losses += 1
+            if link.is_open and link.fileno() is None:
+                self._pump(link, t_ns)
+
+    def _pump(self, source: Pollable, t_ns: int) -> None:
+        try:
+            source.pump(t_ns)
+        except LinkLost:
+            self.losses += 1

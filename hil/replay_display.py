@@ -1,0 +1,178 @@
+"""Replay on a Leezenflow display: a case with a scripted signal controller, or a recorded feed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from controllers.greenwave.site import GreenwaveSite
+from drivers.codecs.spat_uper import SpatUperStream
+from drivers.codecs.spat_xml import SpatXmlStream
+from drivers.errors import InputError
+from drivers.links.memory import MemoryLink
+from drivers.links.tap import Sink
+from drivers.recording.events import Wall, Wire, WireBytes
+from drivers.recording.reader import TraceReader
+from drivers.units import NS_PER_S
+from hil.benches.display import DisplayBench, display_board
+from hil.case import Case
+from hil.collect_display import DisplayCollector
+from hil.driving import Drive
+from hil.outcome import Outcome, Progress, Request, SentLog
+from hil.peers.contract import Peer
+from hil.peers.playback import Playback
+from hil.peers.signal_controller import SignalController
+from hil.record import Recording, recording
+from hil.report.result import RunResult
+
+BOARD = "leezenflow-laptop"
+ASSUMED_WAY_M = 120.0
+"""Way from display to stop line where a feed is replayed without a site."""
+
+TAIL_NS = 20 * NS_PER_S
+"""A recorded feed is replayed so long beyond its end: the display must go dark in that time."""
+
+BOARD_NAME = "leezenflow"
+
+
+def replay_case(
+    case: Case, name: str, site: GreenwaveSite, request: Request, progress: Progress
+) -> tuple[Outcome, SentLog]:
+    """A case with a scripted signal controller."""
+    programme = case.signal
+    assert programme is not None
+
+    def feed(link: MemoryLink) -> Peer:
+        return SignalController("signal", link, programme, start_utc_ns=case.start_utc_ns)
+
+    log, collector, bench, recorder = _bench(site, request, feed, case.start_utc_ns, "spat-xml")
+    outcome = _run(bench, collector, recorder, request, progress, case.span_ns, name, case.title, ("scripted signal",))
+    return outcome, log
+
+
+def replay_feed(
+    request: Request, site: GreenwaveSite | None, progress: Progress
+) -> tuple[Outcome, SentLog, TraceReader]:
+    """A recorded feed. Without a site, the display is one for the first group with timing of the first station."""
+    path = Path(request.subject)
+    reader = TraceReader(path)
+    wire = feed_wire(reader, path)
+    message_format = wire.content
+    notes: tuple[str, ...] = () if reader.complete else (f"the trace is not complete: {reader.note}",)
+    if site is None:
+        site = site_of(reader, wire, path)
+        notes += (f"no site given: display {ASSUMED_WAY_M:g} m before group {site.group} of station {site.station}",)
+    origin_utc_ns = reader.provenance.base_ns
+    for event in reader.events(["/wall"]):
+        if isinstance(event, Wall):
+            origin_utc_ns = event.utc_ns - event.t_ns
+            break
+    players: list[Playback] = []
+
+    def feed(link: MemoryLink) -> Peer:
+        events = reader.events([f"/wire/{wire.board}/{wire.name}/rx"])
+        players.append(Playback("trace", {f"{wire.board}/{wire.name}": link}, events))
+        return players[0]
+
+    last_ns = max((e.t_ns for e in reader.events([f"/wire/{wire.board}/{wire.name}/rx"])), default=0)
+    log, collector, bench, recorder = _bench(site, request, feed, origin_utc_ns, message_format)
+    span_ns = last_ns + TAIL_NS
+    outcome = _run(bench, collector, recorder, request, progress, span_ns, path.stem, path.stem, notes)
+    return outcome, log, reader
+
+
+def feed_wire(reader: TraceReader, path: Path) -> Wire:
+    """The wire of a trace that carries SPAT. Raises InputError."""
+    for wire in reader.wires:
+        if wire.content in ("spat-xml", "spat-uper"):
+            return wire
+    listed = ", ".join(f"{wire.board}/{wire.name} ({wire.content})" for wire in reader.wires) or "none"
+    raise InputError(f"{path}: no wire with a signal feed to replay; its wires: {listed}")
+
+
+def site_of(reader: TraceReader, wire: Wire, path: Path) -> GreenwaveSite:
+    """A site for a feed that nobody described."""
+    stream = SpatXmlStream() if wire.content == "spat-xml" else SpatUperStream()
+    for event in reader.events([f"/wire/{wire.board}/{wire.name}/rx"]):
+        if not isinstance(event, WireBytes):
+            continue
+        for intersection in stream.feed(event.data):
+            for movement in intersection.groups:
+                if any(phase.min_end_mark is not None for phase in movement.phases):
+                    return GreenwaveSite(
+                        name=path.stem,
+                        station=intersection.station,
+                        group=movement.group,
+                        distance_m=ASSUMED_WAY_M,
+                    )
+    raise InputError(f"{path}: no message with timing in it; name the display's site with --site")
+
+
+def _bench(
+    site: GreenwaveSite,
+    request: Request,
+    feed: Callable[[MemoryLink], Peer],
+    origin_utc_ns: int,
+    message_format: str,
+) -> tuple[SentLog, DisplayCollector, DisplayBench, Recording]:
+    logs: list[SentLog] = []
+    collectors: list[DisplayCollector] = []
+    recorder = recording(request)
+    board = display_board(request.board or BOARD, message_format)
+    feed_of, panel_of = board.devices[site.feed].wire, board.devices[site.panel].wire
+
+    def sinks(wires: list[str], period_ns: int) -> list[Sink]:
+        logs.append(SentLog(wires, period_ns))
+        collectors.append(
+            DisplayCollector(wires, f"{BOARD_NAME}/{feed_of}", f"{BOARD_NAME}/{panel_of}", message_format)
+        )
+        return [logs[0], collectors[0], *recorder.sinks(wires, period_ns)]
+
+    bench = DisplayBench(
+        site,
+        board,
+        feed,
+        origin_utc_ns=origin_utc_ns,
+        skip=request.skip,
+        sinks=sinks,
+        name=BOARD_NAME,
+    )
+    collectors[0].watch(bench)
+    return logs[0], collectors[0], bench, recorder
+
+
+def _run(
+    bench: DisplayBench,
+    collector: DisplayCollector,
+    recorder: Recording,
+    request: Request,
+    progress: Progress,
+    span_ns: int,
+    name: str,
+    title: str,
+    notes: tuple[str, ...],
+) -> Outcome:
+    if request.seconds is not None:
+        span_ns = round(request.seconds * NS_PER_S)
+    recorder.attach(bench.bench, bench.boards, {bench.site.name: bench.site}, bench.contents, bench.origin_utc_ns)
+    drive = Drive(request, progress)
+    with recorder:
+        bench.start()
+        drive.run(bench, span_ns)
+        digest = bench.finish()
+    groups = collector.groups()
+    result = RunResult(
+        case=name,
+        title=title,
+        verdict="no-reference",
+        digest=digest,
+        span_s=span_ns / NS_PER_S,
+        wall_s=round(drive.wall_ns / NS_PER_S, 3),
+        ticks=bench.bench.ticks,
+        groups=tuple(groups),
+        command=request.command,
+        notes=(*notes, f"{collector.messages} messages, {len(collector.frames)} frames shown"),
+        provenance=recorder.provenance_lines,
+    )
+    lanes = collector.lanes() if request.report is not None else None
+    return Outcome(result=result, lanes=lanes, last_frame=collector.last_lit_frame())

@@ -1,0 +1,175 @@
+"""Replay on a lit path: a case with scripted riders, or recorded traffic."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from controllers.lighting.site import LightingSite, mm
+from drivers.errors import InputError
+from drivers.links.tap import Sink
+from drivers.units import NS_PER_S
+from hil.benches.lit_path import Faults, ListedRiders, LitPathBench, Riders
+from hil.case import Case, faults_of, riders_of
+from hil.collect import PathCollector
+from hil.driving import Drive, HourMeter, snapshot_bytes
+from hil.judge.light_ledger import Figures
+from hil.outcome import Outcome, Progress, Request, SentLog
+from hil.record import recording
+from hil.report.result import RunResult
+from hil.traffic.passages import RiderSource
+
+LEAD_NS = 60 * NS_PER_S
+"""A traffic run begins this long before its first rider, so that controllers have started."""
+
+NOTE = "recorded passages with synthesised radar"
+
+
+class LitRun:
+    """One run, set up: the bench, how long, and what it is called."""
+
+    def __init__(self, bench: LitPathBench, span_ns: int, name: str, title: str, notes: tuple[str, ...]) -> None:
+        self.bench, self.span_ns, self.name, self.title, self.notes = bench, span_ns, name, title, notes
+
+
+def with_range(site: LightingSite, range_m: float | None) -> LightingSite:
+    """The site with another usable range of all radars."""
+    if range_m is None:
+        return site
+    controllers = tuple(
+        msgspec.structs.replace(
+            one, radars=tuple(msgspec.structs.replace(radar, range_m=range_m) for radar in one.radars)
+        )
+        for one in site.controllers
+    )
+    return msgspec.structs.replace(site, controllers=controllers)
+
+
+def case_run(case: Case, origin: str, site: LightingSite, request: Request, sinks: Any) -> LitRun:
+    """A case on its site."""
+    known = frozenset(
+        name
+        for one in site.controllers
+        for name in (one.name, f"{one.name}/dali", *(f"{one.name}/{radar.name}" for radar in one.radars))
+    )
+    bench = LitPathBench(
+        with_range(site, request.range_m),
+        ListedRiders(riders_of(case, origin)),
+        origin_utc_ns=case.start_utc_ns,
+        seed=case.seed + request.seed,
+        skip=request.skip,
+        faults=faults_of(case, origin, known),
+        sinks=sinks,
+        board=request.board,
+        rules=request.rules,
+    )
+    return LitRun(bench, case.span_ns, Path(origin).parent.name, case.title, ("scripted riders, synthesised radar",))
+
+
+def traffic_run(path: Path, site: LightingSite, request: Request, sinks: Any) -> LitRun:
+    """Recorded traffic on a site."""
+    zone = ZoneInfo(site.place.timezone)
+    looking = RiderSource(path, seed=request.seed)
+    first_ns, header = looking.next_start_ns, looking.header
+    looking.close()
+    if first_ns >= 1 << 62:
+        raise InputError(f"{path}: holds no passage; import one with `leeze-hil import eco-counter CSV -o TRAFFIC`")
+    origin_utc_ns = (first_ns - LEAD_NS) // NS_PER_S * NS_PER_S
+    riders: Riders = RiderSource(path, seed=request.seed, origin_utc_ns=origin_utc_ns)
+    bench = LitPathBench(
+        with_range(site, request.range_m),
+        riders,
+        origin_utc_ns=origin_utc_ns,
+        seed=request.seed,
+        skip=request.skip,
+        faults=Faults(),
+        sinks=sinks,
+        board=request.board,
+        rules=request.rules,
+    )
+    last = datetime.fromisoformat(header.to_date or "1970-01-01").replace(tzinfo=zone)
+    end_utc_ns = round(last.timestamp() + 86_400) * NS_PER_S + 600 * NS_PER_S
+    ranges = sorted({radar.range_m for one in bench.site.controllers for radar in one.radars})
+    notes = (
+        NOTE,
+        f"usable radar range {', '.join(f'{r:g}' for r in ranges)} m; calendar {site.light.calendar}",
+        f"passages of {header.site or 'one counter'}, {header.from_date} to {header.to_date}",
+    )
+    return LitRun(bench, end_utc_ns - origin_utc_ns, path.stem, f"{header.site or path.stem} on {site.name}", notes)
+
+
+def replay(
+    request: Request, site: LightingSite, progress: Progress, *, case: Case | None = None, origin: str = ""
+) -> tuple[Outcome, SentLog | None]:
+    """Run it. The judge's part (reference, promise) is the caller's; the log holds what was sent, for cases only."""
+    logs: list[SentLog] = []
+
+    def sinks(wires: list[str], period_ns: int) -> list[Sink]:
+        made: list[Sink] = []
+        if case is not None:
+            logs.append(SentLog(wires, period_ns))
+            made.append(logs[0])
+        return made + recorder.sinks(wires, period_ns)
+
+    recorder = recording(request)
+    run = (
+        case_run(case, origin, site, request, sinks)
+        if case is not None
+        else traffic_run(Path(request.subject), site, request, sinks)
+    )
+    bench = run.bench
+    span_ns = round(request.seconds * NS_PER_S) if request.seconds is not None else run.span_ns
+    collector = PathCollector(bench) if request.report is not None else None
+    recorder.attach(bench.bench, bench.boards, {site.name: site}, bench.contents, bench.origin_utc_ns)
+    hours = HourMeter(bench)
+    drive = Drive(request, progress)
+    with recorder:
+        if request.resume is not None:
+            bench.restore(drive.read_snapshot(request.resume))
+        else:
+            bench.start()
+        drive.run(bench, span_ns, hours, lambda: snapshot_bytes(bench.snapshot()))
+        digest = bench.finish()
+    figures = {"leeze": bench.ledger.figures()} | (bench.rules.figures() if bench.rules is not None else {})
+    frames = bench.radar_frames
+    cpu_us = drive.cpu_ns / 1000
+    result = RunResult(
+        case=run.name,
+        title=run.title,
+        verdict="no-reference",
+        digest=digest,
+        span_s=span_ns / NS_PER_S,
+        wall_s=round(drive.wall_ns / NS_PER_S, 3),
+        ticks=bench.bench.ticks,
+        radar_frames=frames,
+        us_per_frame=round(cpu_us / frames, 3) if frames else None,
+        figures=by_figure(figures),
+        command=request.command,
+        notes=run.notes,
+        provenance=recorder.provenance_lines,
+    )
+    lanes = collector.lanes(hours.hours) if collector is not None else None
+    return Outcome(result=result, lanes=lanes), logs[0] if logs else None
+
+
+def by_figure(figures: dict[str, Figures]) -> dict[str, dict[str, float | int | None]]:
+    """From rule -> figures to figure -> rule -> value, as the JSON has it."""
+    names = {
+        "riders": "riders",
+        "lit_in_time": "lit_in_time",
+        "lit_share": "lit_share",
+        "lit_share_low95": "lit_share_low95",
+        "full_at_10m_share": "full_at_10m_share",
+        "lamp_s_above_base": "lamp_s_above_base",
+        "energy_wh": "energy_wh",
+    }
+    return {name: {rule: getattr(values, field) for rule, values in figures.items()} for name, field in names.items()}
+
+
+def lamp_positions(site: LightingSite) -> list[int]:
+    """All lamps of a site along the path, in mm."""
+    return sorted(mm(lamp.x_m) for one in site.controllers for lamp in one.lamps)

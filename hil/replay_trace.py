@@ -1,0 +1,121 @@
+"""Replay of a trace recorded on a lit path: every recorded input comes in again, every output is held against the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from boards.build import load_board
+from boards.parts import contents
+from controllers.core.scan_cycle import ScanCycle
+from controllers.lighting.site import ControllerSite, LightingSite
+from controllers.service.assemble import lighting_controller
+from drivers.errors import InputError
+from drivers.interfaces import ByteLink
+from drivers.links.memory import MemoryLink, memory_pair
+from drivers.links.tap import Sink
+from drivers.recording.events import Wall, WireBytes
+from drivers.recording.reader import TraceReader
+from drivers.units import NS_PER_MS, NS_PER_S
+from hil.benches.in_process import Fork, InProcessBench, Slot
+from hil.digest import ChainDigest
+from hil.driving import Drive
+from hil.judge.reference import Sent
+from hil.outcome import Outcome, Progress, Request, SentLog
+from hil.peers.playback import Playback
+from hil.record import recording
+from hil.report.result import RunResult
+
+
+def recorded_outputs(reader: TraceReader, period_ns: int) -> Iterator[Sent]:
+    """What the boards sent when the trace was recorded, as the judge wants it."""
+    for event in reader.events(["/wire/*/tx"]):
+        if isinstance(event, WireBytes) and event.outward:
+            tick = -(-event.t_ns // period_ns)
+            yield Sent(tick, event.t_ns, f"{event.board}/{event.wire}", event.data)
+
+
+class TraceBench:
+    """The controllers of a site with a trace at the far end of every wire."""
+
+    def __init__(self, site: LightingSite, reader: TraceReader, request: Request) -> None:
+        self.site = site
+        self.boards = {one.name: load_board(request.board or one.board) for one in site.controllers}
+        self.contents = {f"{n}/{wire}": what for n, b in self.boards.items() for wire, what in contents(b).items()}
+        self.wires = sorted(self.contents)
+        self.period_ns = min(board.period_ms for board in self.boards.values()) * NS_PER_MS
+        recorded = {f"{wire.board}/{wire.name}": wire for wire in reader.wires}
+        if not set(self.wires) & set(recorded):
+            raise InputError(
+                f"{reader.path}: its wires ({', '.join(recorded) or 'none'}) are none of site {site.name}; "
+                "name the site it was recorded on with --site"
+            )
+        idle = {n: recorded[w].idle for n, w in enumerate(self.wires) if w in recorded and recorded[w].idle}
+        self.digest = ChainDigest(self.period_ns, self.wires, idle)
+        self.log = SentLog(self.wires, self.period_ns)
+        self.recorder = recording(request)
+        sinks: list[Sink] = [self.digest, self.log, *self.recorder.sinks(self.wires, self.period_ns)]
+        self.bench = InProcessBench(Fork(sinks), skip=request.skip)
+        near: dict[str, MemoryLink] = {}
+        far: dict[str, MemoryLink] = {}
+        for name in self.wires:
+            near[name], far[name] = memory_pair(name.partition("/")[2])
+        self.playback = Playback("trace", far, reader.events(["/wire/*/rx", "/idle/*"]))
+        peer = self.bench.add_peer(self.playback)
+        for one in site.controllers:
+            slot = Slot(one.name, self._maker(one))
+            self.bench.add_board(slot)
+            for wire in contents(self.boards[one.name]):
+                name = f"{one.name}/{wire}"
+                self.bench.wire(slot, wire, near[name], self.wires.index(name), peer)
+
+    def _maker(self, one: ControllerSite):  # type: ignore[no-untyped-def]
+        def make(slot: Slot) -> ScanCycle:
+            def link_for(name: str, wire: object) -> ByteLink:
+                return slot.links[name]
+
+            controller = lighting_controller(self.site, one, self.boards[one.name], link_for)
+            controller.start(self.bench.now_ns)
+            return controller.cycle
+
+        return make
+
+    def run(self, until_ns: int) -> None:
+        """Let everything happen before `until_ns`."""
+        self.bench.run(until_ns)
+
+
+def replay_trace(request: Request, site: LightingSite, progress: Progress) -> tuple[Outcome, SentLog, list[Sent]]:
+    """Run a trace again; returns what was sent then as well."""
+    path = Path(request.subject)
+    reader = TraceReader(path)
+    bench = TraceBench(site, reader, request)
+    origin_utc_ns, last_ns = reader.provenance.base_ns, 0
+    for event in reader.events(["/wall"]):
+        if isinstance(event, Wall):
+            origin_utc_ns = event.utc_ns - event.t_ns
+            break
+    for event in reader.events(["/wire/*", "/idle/*", "/tick/*"]):
+        last_ns = max(last_ns, event.t_ns)
+    expected = list(recorded_outputs(reader, bench.period_ns))
+    span_ns = round(request.seconds * NS_PER_S) if request.seconds is not None else last_ns + 1
+    bench.recorder.attach(bench.bench, bench.boards, {site.name: site}, bench.contents, origin_utc_ns)
+    drive = Drive(request, progress)
+    with bench.recorder:
+        bench.bench.start(origin_utc_ns)
+        drive.run(bench, span_ns)
+        bench.digest.finish(span_ns)
+    notes = () if reader.complete else (f"the trace is not complete: {reader.note}",)
+    result = RunResult(
+        case=path.stem,
+        title=f"{path.stem} again on {site.name}",
+        verdict="no-reference",
+        digest=bench.digest.hexdigest(),
+        span_s=span_ns / NS_PER_S,
+        wall_s=round(drive.wall_ns / NS_PER_S, 3),
+        ticks=bench.bench.ticks,
+        command=request.command,
+        notes=notes,
+        provenance=bench.recorder.provenance_lines,
+    )
+    return Outcome(result=result), bench.log, [sent for sent in expected if sent.t_ns < span_ns]
