@@ -36,6 +36,10 @@ def parse_toml(text: str, kind: type[T], origin: str) -> T:
         raise InputError(f"{origin}: not TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise InputError(f"{origin}: {explain(str(error), kind)}") from None
+    except RecursionError:
+        raise InputError(f"{origin}: nested too deep; no key of ours needs more than a few levels") from None
+    except ValueError as error:  # a number with thousands of digits
+        raise InputError(f"{origin}: not TOML: {str(error).partition(';')[0]}") from None
 
 
 def explain(problem: str, kind: object) -> str:

@@ -55,8 +55,8 @@ class HourMeter:
 class Drive:
     """Runs a bench as the request says; afterwards `wall_ns` and `cpu_ns` tell what it took."""
 
-    def __init__(self, request: Request, progress: Progress, on_step: Callable[[int], None] | None = None) -> None:
-        self._request, self._progress, self._on_step = request, progress, on_step
+    def __init__(self, request: Request, progress: Progress) -> None:
+        self._request, self._progress = request, progress
         self.wall_ns = self.cpu_ns = 0
 
     def run(
@@ -65,6 +65,7 @@ class Drive:
         """From where the bench stands to `span_ns`."""
         clock = SystemClock()
         request = self._request
+        on_step = request.on_bench(bench, span_ns) if request.on_bench is not None else None
         begun_ns, cpu_ns = clock.now_ns(), cpu_time_ns()
         now_ns: int = getattr(getattr(bench, "bench", None), "now_ns", 0)
         first_ns = now_ns
@@ -83,8 +84,8 @@ class Drive:
                 hours.mark(hour_from_ns, now_ns)
                 hour_from_ns = now_ns
             self._progress(now_ns, span_ns)
-            if self._on_step is not None:
-                self._on_step(now_ns)
+            if on_step is not None:
+                on_step(now_ns)
             if request.speed:
                 clock.sleep_until_ns(begun_ns + (now_ns - first_ns) // request.speed)
         self.wall_ns, self.cpu_ns = clock.now_ns() - begun_ns, cpu_time_ns() - cpu_ns

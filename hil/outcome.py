@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from drivers.links.tap import Sink
 from hil.judge.reference import Sent
 from hil.report.lanes import Lanes
 from hil.report.result import RunResult
@@ -17,11 +17,16 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) in virtual ns."""
 
 
+OnBench = Callable[[Any, int], Callable[[int], None] | None]
+"""Called with a bench that is about to start and its span in ns; gives what to call with the time as it runs."""
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One `leeze-hil replay`, as asked.
 
     `speed` is a multiple of real time, 0 for as fast as it goes. `skip` false runs every tick and writes every idle
     frame. `seconds` ends the run earlier. `snapshot` is written at `snapshot_at_s`; `resume` goes on from one.
+    `on_bench` is told of the bench before it starts, for those who draw it.
     """
 
     subject: str
@@ -40,6 +45,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: Path | None = None
     snapshot_at_s: float | None = None
     resume: Path | None = None
+    on_bench: OnBench | None = None
 
     @property
     def command(self) -> str:
@@ -79,6 +85,3 @@ class SentLog:
 
     def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
         """Idle frames come in; nothing to keep."""
-
-
-SinkMaker = Callable[[list[str], int], list[Sink]]

@@ -1,4 +1,4 @@
-"""`leeze-hil replay`: finds out what it is given (case, trace, traffic), runs it, judges it, and writes what was asked."""
+"""`leeze-hil replay`: finds out what it is given (case, trace, traffic), runs and judges it, writes what was asked."""
 
 from __future__ import annotations
 
@@ -28,10 +28,7 @@ MCAP_MAGIC = b"\x89MCAP"
 def replay(request: Request, progress: Progress) -> Outcome:
     """Run what the request names. Raises InputError where it cannot be."""
     folder = case_folder(request.subject)
-    if folder is not None:
-        outcome = _case(folder, request, progress)
-    else:
-        outcome = _file(request, progress)
+    outcome = _case(folder, request, progress) if folder is not None else _file(request, progress)
     if request.report is not None:
         write_page(request.report, outcome.result, outcome.lanes)
     if request.junit is not None:

@@ -1,4 +1,4 @@
-"""Replay of a trace recorded on a lit path: every recorded input comes in again, every output is held against the record."""
+"""Replay of a trace of a lit path: every recorded input comes in again, every output is held against the record."""
 
 from __future__ import annotations
 

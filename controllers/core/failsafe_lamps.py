@@ -92,6 +92,19 @@ class LampGate:
                 self._pass(lamp, allowed)
         return allowed
 
+    def stopping(self, now_ns: int) -> Sequence[LampLevel]:
+        """The last levels before a clean stop: off where the calendar says so, else base, for every lamp.
+
+        In lit hours and with the wall time unknown nobody is left in the dark. Doubts and riders have no say: nobody
+        would take their light back. Said even to lamps whose own level is not known yet.
+        """
+        if now_ns >= self._edge_ns:
+            self._read_calendar(now_ns)
+        level = 0 if self._lit is False else self._base
+        self._waiting.clear()
+        self._passed = dict.fromkeys(self._lamps, level)
+        return [LampLevel(lamp, level) for lamp in self._lamps]
+
     def _pass(self, lamp: str, allowed: list[Command]) -> None:
         level = self._level(lamp)
         if lamp not in self._waiting and level != self._passed[lamp]:

@@ -121,12 +121,15 @@ class Track:
         """Set `mask` and `wake_ns` for `now_ns`; OVER when the track has left the stretch or is too old to believe."""
         u0, t0 = self.u0_mm, self.t0_ns
         age_ns = now_ns - t0
-        if age_ns >= reach.keep_ns:
+        ahead_mm, head_mm_s, tail_mm_s = self.ahead_mm, self.head_mm_s, self.tail_mm_s
+        keep_ns = reach.keep_ns
+        if tail_mm_s > 0 and self.hold_u_mm < FAR_MM:  # who is slow needs longer to the place where it is seen again
+            keep_ns = max(keep_ns, (self.hold_u_mm + OVERDUE_MM - u0) * NS_PER_S // tail_mm_s)
+        if age_ns >= keep_ns:
             self.wake_ns = OVER
             return
         lamps = lane.lamps_u_mm
-        wake_ns = t0 + reach.keep_ns
-        ahead_mm, head_mm_s, tail_mm_s = self.ahead_mm, self.head_mm_s, self.tail_mm_s
+        wake_ns = t0 + keep_ns
         grown = head_mm_s * age_ns // NS_PER_S
         if tail_mm_s < 0:
             first = bisect_left(lamps, u0 - ahead_mm - grown)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from boards.build import Board, LinkFor, build
+from boards.build import Board, LinkFor, build, load_board
 from boards.parts import part_name
 from boards.schema import BoardDescription
 from controllers.core.calendar import LightCalendar
+from controllers.core.contract import PanelFrame
 from controllers.core.failsafe_lamps import LampGate
 from controllers.core.scan_cycle import ScanCycle, Speaker
 from controllers.lighting.policy import LightingPolicy
 from controllers.lighting.site import ControllerSite, LightingSite, mm
 from controllers.lighting.stretch import zones
+from drivers.buses.dali import LEVEL, DaliBus
 from drivers.codecs.dali import FADE_TIME_NS, FULL, level_for_pct
+from drivers.codecs.panel_frame import dark
 from drivers.devices.lamp import DaliLamp
 from drivers.devices.neighbour import Neighbour
 from drivers.errors import InputError
@@ -22,6 +25,10 @@ from drivers.quantities import Quantity
 
 if TYPE_CHECKING:
     from controllers.greenwave.site import GreenwaveSite
+    from controllers.service.sites import Site
+
+GREENWAVE_BOARD = "leezenflow"
+"""The board of a display, whose site file names none."""
 
 
 class Controller:
@@ -38,6 +45,56 @@ class Controller:
         for lamp in self.board.lamps.values():
             if isinstance(lamp, DaliLamp):
                 lamp.prepare(now_ns, failure_level=FULL, fade_code=self._fade_code)
+
+    def stop(self, now_ns: int) -> None:
+        """Order every output to what it shall be without a controller: the gate's last lamp levels, a dark panel.
+
+        No tick may follow. Afterwards the devices want to be advanced until `sending` is False.
+        """
+        cycle, gate = self.cycle, self.cycle.gate
+        if isinstance(gate, LampGate):
+            for order in gate.stopping(now_ns):
+                cycle.lamps[order.target].set_level(order.level, now_ns)
+            return
+        asked = [PanelFrame(name, dark(panel.width_px, panel.height_px)) for name, panel in cycle.panels.items()]
+        for command in gate.step(asked, (), now_ns):
+            if isinstance(command, PanelFrame):
+                cycle.panels[command.target].show(command.frame, now_ns)
+
+    @property
+    def sending(self) -> bool:
+        """True while some lamp has not been told its newest level, by a bus that is not lost."""
+        for device in self.board.devices.values():
+            if isinstance(device, DaliBus):
+                state = device.snapshot()
+                if state["pending"] or state["flight"] == LEVEL:
+                    return True
+        return False
+
+
+def assemble(
+    site: Site, *, controller: str | None = None, board: str | None = None, link_for: LinkFor | None = None
+) -> Controller:
+    """A controller of `site` on its own board, or on `board` (a catalog name or a path).
+
+    `controller` may be left out where the site has one. `link_for` as in `boards.build`: None is real hardware.
+    Raises InputError: no such controller or board, or they do not fit.
+    """
+    if isinstance(site, LightingSite):
+        chosen = _choose(site, controller)
+        return lighting_controller(site, chosen, load_board(board or chosen.board), link_for)
+    if controller is not None and controller != site.name:
+        raise InputError(f"site {site.name} is one display; leave --controller {controller} out")
+    return greenwave_controller(site, load_board(board or GREENWAVE_BOARD), link_for)
+
+
+def _choose(site: LightingSite, name: str | None) -> ControllerSite:
+    if name is not None:
+        return site.controller(name)
+    if len(site.controllers) > 1:
+        known = ", ".join(controller.name for controller in site.controllers)
+        raise InputError(f"site {site.name} has several controllers; choose one with --controller: {known}")
+    return site.controllers[0]
 
 
 def lighting_controller(

@@ -1,4 +1,4 @@
-"""All wires of a board at once: sleep until bytes come or a time is reached, hand over what has come, reopen what was lost."""
+"""All wires of a board at once: sleep until bytes come or it is time, hand over what has come, reopen what was lost."""
 
 from __future__ import annotations
 

@@ -82,10 +82,10 @@ class RealTimeLoop:
     def _turn(self) -> None:
         """Take in what has come, run the tick if one is due, and sleep."""
         cycle, wires, clock = self._cycle, self._wires, self._clock
-        late_ns = max(0, clock.now_ns() - self._due_ns)
+        now_ns = clock.now_ns()
+        late_ns = max(0, now_ns - self._due_ns)
         passed_over = late_ns // cycle.period_ns
-        self._due_ns += passed_over * cycle.period_ns
-        t_ns = min(clock.now_ns(), self._due_ns)
+        t_ns = min(now_ns, self._due_ns + passed_over * cycle.period_ns)
         wires.pump(t_ns)
         if t_ns >= self._chores_ns:
             self._chores(t_ns)

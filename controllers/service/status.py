@@ -1,4 +1,4 @@
-"""What a running controller says of itself: a line every ten seconds, and a line when something gets worse or better."""
+"""What a running controller says of itself: a line every ten seconds, and one when a wire or device changes."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class Status:
             self._late_ns.clear()
 
     def line(self, losses: int) -> str:
-        """Everything in one line, e.g. ``status: ticks 1204, overruns 0, late p99 131 us, max 402 us, losses 0, all well``.
+        """Everything in one line.
 
-        Ticks, overruns and losses of wires since the start; lateness of the ticks since the last line.
+        Example: ``status: ticks 1204, overruns 0, late p99 131 us, max 402 us, losses 0, all well``. Ticks, overruns and losses of wires since the start; lateness of the ticks since the last line.
         """
         late_us = sorted(late_ns // 1000 for late_ns in self._late_ns) or [0]
         p99_us = late_us[(len(late_us) - 1) * 99 // 100]

@@ -66,4 +66,5 @@ def system_synchronised() -> bool:
     well where the question is not allowed. Where a real-time clock alone is to be trusted, this says no.
     """
     request = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes = 0: change nothing
-    return 0 <= ctypes.CDLL(None).adjtimex(request) < _TIME_ERROR
+    state: int = ctypes.CDLL(None).adjtimex(request)
+    return 0 <= state < _TIME_ERROR

@@ -19,7 +19,10 @@ def encode(body: dict[str, Any]) -> bytes:
 
 
 class JsonLines:
-    """Finds objects in a byte stream. Never raises; skips and counts lines that are no object or too long."""
+    """Finds objects in a byte stream. Never raises; skips and counts lines that are no object or above 4096 bytes.
+
+    The newline of a skipped line counts as skipped too. Holds at most one line.
+    """
 
     def __init__(self) -> None:
         self.skipped_bytes = 0
@@ -31,7 +34,7 @@ class JsonLines:
         *lines, rest = (self._pending + data).split(b"\n")
         bodies = []
         for line in lines:
-            if self._overlong:  # the end of a line whose beginning was given up
+            if self._overlong or len(line) > MAX_LINE_BYTES:  # too long, or the end of one given up before
                 self._overlong = False
                 self.skipped_bytes += len(line) + 1
                 continue

@@ -14,13 +14,16 @@ Command and acknowledgement::
 
     FD FC FB FA | length u16 | command u16 | value ... | 04 03 02 01     (acknowledgement: command | 0x0100, status u16)
 
+The vendor prints the acknowledgement of 0x00A0 (version) with length 11 before 12 bytes: both lengths are taken.
+
 Example: ``F4F3F2F1 0700 01 01 7B0D01037B F8F7F6F5`` is one target at -5 degrees, 13 m, approaching at 3 km/h, snr 123.
 """
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 
@@ -37,6 +40,12 @@ MAX_TARGETS = 255
 MAX_ACK_PAYLOAD = 64  # the longest known acknowledgement carries 12 bytes
 _OVERHEAD = 10  # head, length, tail
 MAX_FRAME_BYTES = _OVERHEAD + 2 + MAX_TARGETS * TARGET_BYTES
+
+_HEAD = re.compile(re.escape(REPORT_HEAD) + b"|" + re.escape(ACK_HEAD))
+_TAIL = re.compile(re.escape(REPORT_TAIL) + b"|" + re.escape(ACK_TAIL))
+_ACK_BIT = 0x0100
+_VERSION_ACK = 0x00A0 | _ACK_BIT
+_VERSION_PRINTED = 11
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
@@ -68,33 +77,43 @@ class Report(msgspec.Struct, frozen=True, gc=False):
 
 
 class Ack(msgspec.Struct, frozen=True, gc=False):
-    """An acknowledgement: the command it answers, status 0 for done, and what follows."""
+    """An acknowledgement: the command it answers, status 0 for done, and what follows: ``Ack(0xFE, 0, b"")``."""
 
     command: int
     status: int
     value: bytes
 
 
-Event = Report | Ack
+class Command(msgspec.Struct, frozen=True, gc=False):
+    """A command, heard on the line to the part: ``Command(0xFF, b"\\x01\\x00")`` enables configuration."""
+
+    command: int
+    value: bytes
+
+
+Event = Report | Ack | Command
 IDLE = Report(b"", False)
 
 
 def encode_report(targets: Iterable[Target]) -> bytes:
-    """The far end's side: one report frame, the idle frame for no targets."""
+    """The far end's side: one report frame, the idle frame for no targets.
+
+    Raises ValueError: more than 255 targets, an angle outside -128 to 127 degrees, another value outside 0 to 255.
+    """
     body = bytearray()
     alarm = 0
     for target in targets:
         alarm |= target.approaching
-        body += bytes(
-            (target.angle_deg + 0x80, target.distance_m, target.approaching, target.speed_kmh, target.snr),
-        )
+        body += bytes((target.angle_deg + 0x80, target.distance_m, target.approaching, target.speed_kmh, target.snr))
     if not body:
         return IDLE_FRAME
+    if len(body) > MAX_TARGETS * TARGET_BYTES:
+        raise ValueError(f"{len(body) // TARGET_BYTES} targets; a report has room for {MAX_TARGETS}")
     return frame_report(body, alarm)
 
 
 def frame_report(body: bytes | bytearray, alarm: int) -> bytes:
-    """A report around targets already encoded, five bytes each. `body` is not empty."""
+    """A report around 1 to 255 targets already encoded, five bytes each; `alarm` 0 or 1."""
     return b"%b%b%c%c%b%b" % (
         REPORT_HEAD,
         (len(body) + 2).to_bytes(2, "little"),
@@ -107,20 +126,19 @@ def frame_report(body: bytes | bytearray, alarm: int) -> bytes:
 
 def encode_command(command: int, value: bytes = b"") -> bytes:
     """A command frame, e.g. ``encode_command(0x00FF, b"\\x01\\x00")`` to enable configuration."""
-    return (
-        b"\xfd\xfc\xfb\xfa"
-        + (len(value) + 2).to_bytes(2, "little")
-        + command.to_bytes(2, "little")
-        + value
-        + b"\x04\x03\x02\x01"
-    )
+    return ACK_HEAD + (len(value) + 2).to_bytes(2, "little") + command.to_bytes(2, "little") + value + ACK_TAIL
 
 
 class Ld2451Stream:
-    """Finds frames in a byte stream. Never raises, holds at most one frame, counts what it skips.
+    """Finds frames in a byte stream. Never raises, holds less than one frame, counts what it skips.
 
-    Of two readings of the same bytes the one that ends first wins, so that a false header in rubbish cannot hold back
-    the true frame behind it, and the events do not depend on how the bytes were cut.
+    A frame is found by its tail: of the heads before it the last whose length fits wins, and of two frames that overlap
+    the one that ends first. So a false head in rubbish can neither hold back nor swallow the true frame behind it, and
+    the events do not depend on how the bytes were cut.
+
+    A sound report never holds a whole frame: any five bytes in a row of its body have a direction, 0 or 1, among
+    them, and neither a head nor a tail can lie around it so that the length between them fits. So a chunk that is one
+    report needs no search.
     """
 
     def __init__(self) -> None:
@@ -132,57 +150,42 @@ class Ld2451Stream:
         """True when no started frame waits for its end."""
         return not self._pending
 
-    def feed(self, data: bytes) -> list[Event]:
-        """Events of all frames that are complete with `data`."""
-        if not self._pending and data[:4] == REPORT_HEAD and data[-4:] == REPORT_TAIL:
-            if len(data) == _OVERHEAD and data == IDLE_FRAME:
-                return [IDLE]
-            # the common case: exactly one well-formed frame, and no header hidden in it
-            if data.find(REPORT_HEAD, 4) < 0 and data.find(ACK_HEAD) < 0:
-                event = _report(data)
-                if event is not None:
-                    return [event]
-        return list(self._scan(self._pending + data if self._pending else bytes(data)))
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that may still become a frame, below MAX_FRAME_BYTES."""
+        return len(self._pending)
 
-    def finish(self) -> list[Event]:
-        """The stream has ended: give up on the frame that waits, and read what stands behind its header."""
+    def feed(self, data: bytes) -> list[Event]:
+        """Events of all frames that are complete with `data`, in the order in which they end."""
+        pending = self._pending
+        if not pending:
+            if data == IDLE_FRAME:
+                return [IDLE]
+            if data[:4] == REPORT_HEAD and data[-4:] == REPORT_TAIL and (report := _report(data)) is not None:
+                return [report]
         events: list[Event] = []
-        while self._pending:
-            rest, self._pending = self._pending[1:], b""
-            self.skipped_bytes += 1
-            events += self._scan(rest)
+        known, data = len(pending), pending + data
+        done = 0
+        for tail in _TAIL.finditer(data, max(0, known - 3)):  # no frame ends in what was pending
+            end = tail.end()
+            found = _frame_up_to(end, data, done)
+            if found is not None:
+                event, start = found
+                events.append(event)
+                self.skipped_bytes += start - done
+                done = end
+        if done < len(data):
+            kept = _first_open_head(data, done)
+            self.skipped_bytes += kept - done
+            self._pending = data[kept:]
+        else:
+            self._pending = b""
         return events
 
-    def _scan(self, data: bytes) -> Iterator[Event]:
-        at = 0
-        while True:
-            start = _next_head(data, at)
-            if start < 0:
-                kept = _partial_head(data, at)
-                self.skipped_bytes += len(data) - kept - at
-                self._pending = data[len(data) - kept :]
-                return
-            self.skipped_bytes += start - at
-            end = _claimed_end(data, start)
-            if end == 0:  # no frame can start here
-                self.skipped_bytes += 1
-                at = start + 1
-                continue
-            inner = _first_complete_inside(data, start, end) if end < 0 or end > _OVERHEAD else -1
-            if inner >= 0:
-                self.skipped_bytes += inner - start
-                at = inner
-                continue
-            if end < 0 or start + end > len(data):
-                self._pending = data[start:]
-                return
-            event = _parse(data[start : start + end])
-            if event is None:
-                self.skipped_bytes += 1
-                at = start + 1
-                continue
-            yield event
-            at = start + end
+    def finish(self) -> None:
+        """The stream has ended: what waited for its end is skipped."""
+        self.skipped_bytes += len(self._pending)
+        self._pending = b""
 
     def snapshot(self) -> dict[str, object]:
         """State as JSON-able values."""
@@ -194,92 +197,88 @@ class Ld2451Stream:
         self.skipped_bytes = int(str(state["skipped_bytes"]))
 
 
-def _next_head(data: bytes, at: int) -> int:
-    report, ack = data.find(REPORT_HEAD, at), data.find(ACK_HEAD, at)
-    if report < 0 or ack < 0:
-        return max(report, ack)
-    return min(report, ack)
+def _frame_up_to(end: int, data: bytes, low: int) -> tuple[Event, int] | None:
+    """The frame that ends with the tail at `end` and starts at `low` or later, and its start."""
+    if data[end - 1] == REPORT_TAIL[3]:
+        head, longest, parse = REPORT_HEAD, MAX_FRAME_BYTES, _report
+    else:
+        head, longest, parse = ACK_HEAD, _OVERHEAD + MAX_ACK_PAYLOAD, _command_or_ack
+    low = max(low, end - longest)
+    start = data.rfind(head, low, max(low, end - 6))
+    while start >= 0:
+        event = parse(data[start:end])
+        if event is not None:
+            return event, start
+        start = data.rfind(head, low, start)
+    return None
 
 
-def _partial_head(data: bytes, at: int) -> int:
-    """How many bytes at the end may be the beginning of a header."""
-    for length in range(min(3, len(data) - at), 0, -1):
-        ending = data[-length:]
-        if REPORT_HEAD.startswith(ending) or ACK_HEAD.startswith(ending):
-            return length
-    return 0
+def _first_open_head(data: bytes, low: int) -> int:
+    """Where the first frame starts that may still be completed; the end of `data` for nowhere."""
+    size = len(data)
+    for match in _HEAD.finditer(data, low):
+        start = match.start()
+        if start + _longest_claim(data, start) > size:
+            return start
+    for start in range(max(low, size - 3), size):  # a head cut short
+        if REPORT_HEAD.startswith(data[start:]) or ACK_HEAD.startswith(data[start:]):
+            return start
+    return size
 
 
-def _claimed_end(data: bytes, start: int) -> int:
-    """Length of the frame that starts here by its own word; -1 not known yet, 0 impossible."""
+def _longest_claim(data: bytes, start: int) -> int:
+    """How long the frame that starts here may be by its own word; 0 where none can be."""
     if len(data) < start + 6:
-        return -1
-    length = int.from_bytes(data[start + 4 : start + 6], "little")
+        return MAX_FRAME_BYTES
+    length = data[start + 4] | data[start + 5] << 8
     if data[start] == ACK_HEAD[0]:
-        return _OVERHEAD + length if 2 <= length <= MAX_ACK_PAYLOAD else 0
+        return _OVERHEAD + length + (length == _VERSION_PRINTED) if 2 <= length <= MAX_ACK_PAYLOAD else 0
     if length == 0:
         return _OVERHEAD
-    if length < 2 or (length - 2) % TARGET_BYTES or length > 2 + MAX_TARGETS * TARGET_BYTES:
-        return 0
-    if len(data) > start + 6 and data[start + 6] * TARGET_BYTES + 2 != length:
+    targets, rest = divmod(length - 2, TARGET_BYTES)
+    if rest or not 0 <= targets <= MAX_TARGETS or data[start + 6 : start + 7] not in (b"", targets.to_bytes()):
         return 0
     return _OVERHEAD + length
 
 
-def _first_complete_inside(data: bytes, start: int, claimed: int) -> int:
-    """Where a complete frame begins that ends before the frame at `start` does; -1 for none."""
-    limit = len(data) if claimed < 0 else min(len(data), start + claimed - 1)
-    at = start + 1
-    while (at := _next_head(data[:limit], at)) >= 0:
-        end = _claimed_end(data, at)
-        if end > 0 and at + end <= limit and _parse(data[at : at + end]) is not None:
-            return at
-        at += 1
-    return -1
-
-
-def _parse(frame: bytes) -> Event | None:
-    return _report(frame) if frame[0] == REPORT_HEAD[0] else _ack(frame)
-
-
 def _report(frame: bytes) -> Report | None:
-    """A whole report frame, None where it contradicts itself."""
+    """All from a report's head to its tail; None where it contradicts itself."""
     length = len(frame) - _OVERHEAD
-    if frame[4] | frame[5] << 8 != length or frame[-4:] != REPORT_TAIL:
+    if frame[4] | frame[5] << 8 != length:
         return None
     if length == 0:
         return IDLE
     if length < 2 or frame[6] * TARGET_BYTES + 2 != length:
         return None
-    body = frame[8 : 6 + length]
+    body = frame[8:-4]
     if body and max(body[2::TARGET_BYTES]) > 1:  # there is no checksum: take a direction that cannot be for damage
         return None
     return Report(body, frame[7] != 0)
 
 
-def _ack(frame: bytes) -> Ack | None:
-    if frame[-4:] != ACK_TAIL:
+def _command_or_ack(frame: bytes) -> Ack | Command | None:
+    """All from a command's head to its tail; None where it contradicts itself."""
+    length = len(frame) - _OVERHEAD
+    said, word = frame[4] | frame[5] << 8, frame[6] | frame[7] << 8
+    if said != length and not (word == _VERSION_ACK and said == _VERSION_PRINTED == length - 1):
         return None
-    word = int.from_bytes(frame[6:8], "little")
-    body = frame[8:-4]
-    if not word & 0x0100:  # a command, heard along the other line: no status
-        return Ack(word, 0, body)
-    return Ack(word & ~0x0100, int.from_bytes(body[:2], "little"), body[2:])
+    if not word & _ACK_BIT:
+        return Command(word, frame[8:-4]) if length >= 2 else None
+    return Ack(word ^ _ACK_BIT, frame[8] | frame[9] << 8, frame[10:-4]) if length >= 4 else None
 
 
 def decode_events(data: bytes) -> tuple[list[dict[str, object]], int]:
     """For the command line: JSON-able events of a whole recording, and how many bytes were skipped."""
     stream = Ld2451Stream()
-    events = [*stream.feed(data), *stream.finish()]
-    return [_jsonable(event) for event in events], stream.skipped_bytes
+    events = [_jsonable(event) for event in stream.feed(data)]
+    stream.finish()
+    return events, stream.skipped_bytes
 
 
 def _jsonable(event: Event) -> dict[str, object]:
-    if isinstance(event, Ack):
-        return {
-            "type": "ack",
-            "command": f"0x{event.command:04x}",
-            "status": event.status,
-            "value_hex": event.value.hex(),
-        }
-    return {"type": "report", "alarm": event.alarm, "targets": [msgspec.to_builtins(t) for t in event.targets]}
+    if isinstance(event, Report):
+        return {"type": "report", "alarm": event.alarm, "targets": [msgspec.to_builtins(t) for t in event.targets]}
+    fields: dict[str, object] = {"command": f"0x{event.command:04x}"}
+    if isinstance(event, Command):
+        return {"type": "command", **fields, "value_hex": event.value.hex()}
+    return {"type": "ack", **fields, "status": event.status, "value_hex": event.value.hex()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.codecs.ld2451 import IDLE_FRAME, TARGETS, Ack, Ld2451Stream
+from drivers.codecs.ld2451 import IDLE_FRAME, TARGETS, Ld2451Stream, Report
 from drivers.interfaces import ByteLink, Emit
 from drivers.quantities import Detection, DeviceHealth, RadarReport
 from drivers.units import FOREVER_NS
@@ -35,7 +35,7 @@ class Ld2451Radar:
     def on_bytes(self, data: bytes, t_ns: int) -> None:
         """Bytes came; values leave at once."""
         for event in self.stream.feed(data):
-            if isinstance(event, Ack):
+            if not isinstance(event, Report):
                 continue
             self._alive(t_ns)
             if event.body:
@@ -50,14 +50,15 @@ class Ld2451Radar:
                 self._emit(RadarReport(t_ns, self.name, ()))
 
     def on_repeat(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
-        """The same frame `count` times. An idle frame repeated only proves that the sensor lived."""
-        if frame == IDLE_FRAME and self.stream.empty and not self._in_view and self._ok:
+        """The same frame `count` times, evenly spread. After the first, an idle frame only proves that the part lives."""
+        if frame == IDLE_FRAME and self.stream.empty:
+            if self._in_view or not self._ok:
+                self.on_bytes(frame, first_ns)
             self._last_ns = last_ns
             self.wake_ns = last_ns + self._stale_ns
             return
-        step_ns = (last_ns - first_ns) // (count - 1) if count > 1 else 0
         for n in range(count):
-            self.on_bytes(frame, first_ns + n * step_ns)
+            self.on_bytes(frame, first_ns + (last_ns - first_ns) * n // max(count - 1, 1))
 
     def _alive(self, t_ns: int) -> None:
         self._last_ns = t_ns

@@ -31,8 +31,8 @@ class MemoryLink:
 
     def close(self) -> None:
         """Both ends stop hearing each other."""
-        self.receiver = unheard
-        self.repeat_receiver = unheard_repeat
+        for end in (self, self.far):
+            end.receiver, end.repeat_receiver = unheard, unheard_repeat
 
 
 def memory_pair(name: str) -> tuple[MemoryLink, MemoryLink]:

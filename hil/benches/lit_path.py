@@ -199,6 +199,7 @@ class LitPathBench:
         self.radars: dict[str, RadarPeer] = {}
         self.gateways: dict[str, DaliGateway] = {}
         self.exchange = Exchange("exchange", lost=faults.lost_messages)
+        self._gear_of: dict[int, tuple[DaliGateway, int]] = {}
         self.on_output: Callable[[int, int, int, int, int], None] | None = None
         self.on_rider: Callable[[Rider], None] | None = None
         self._near: dict[str, dict[str, MemoryLink]] = {}
@@ -248,6 +249,7 @@ class LitPathBench:
             for from_ns, to_ns in faults.silent_gateways.get(name, ()):
                 gateway.set_silent(from_ns, to_ns)
             self.gateways[name] = gateway
+            self._gear_of.update({lamp: (gateway, address) for address, lamp in index.items()})
 
     def _observer(self, index: dict[int, int]) -> Callable[[int, int, int, int, int], None]:
         def output(address: int, t_ns: int, from_level: int, to_level: int, duration_ns: int) -> None:
@@ -340,6 +342,11 @@ class LitPathBench:
             self.rules.finish(now_ns)
         self.digest.finish(now_ns)
         return self.digest.hexdigest()
+
+    def level_at(self, lamp: int, t_ns: int) -> int:
+        """The arc power level lamp number `lamp` shows at `t_ns`, now or a little later."""
+        gateway, address = self._gear_of[lamp]
+        return gateway.level_at(address, t_ns)
 
     @property
     def radar_frames(self) -> int:

@@ -9,8 +9,6 @@ import json
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from controllers.core.contract import PanelFrame
 from controllers.core.failsafe_panel import PanelGate
@@ -190,6 +188,20 @@ def test_when_the_likely_end_of_red_rises_the_bar_holds_and_never_grows() -> Non
     assert display.stages()[-1] == (24_000, Stage.GREEN)
     lazy = Display().run(said, 0, 40_000)
     assert lazy.sent == display.sent
+
+
+def test_a_red_prolonged_at_the_very_moment_its_bar_ran_out_keeps_an_empty_bar() -> None:
+    longer = [(3, 38_000), *CYCLE[1:]]
+    said = messages(0, 20_950) + messages(21_000, 25_000, cycle=longer)
+    aspects = Display().run(said, 0, 25_000).aspects
+    assert aspects[209] == Aspect(Stage.RED, 100, 1)
+    assert aspects[210] == aspects[249] == Aspect(Stage.RED, 0, 0)
+
+
+def test_the_policy_by_itself_says_nothing_while_the_picture_stays() -> None:
+    policy = GreenwavePolicy(SITE)
+    said = [len(policy.step((value,), value.t_ns)) for value in messages(0, 1_000)]
+    assert said == [1, 1, 0, 0, 0, 1, 0, 0, 0, 0]  # dark, red, and a pixel less at 0.5 s (20.45 s left)
 
 
 def test_a_green_that_is_cut_short_shortens_the_bar_at_once() -> None:
@@ -387,70 +399,3 @@ def test_before_its_wake_and_without_news_a_step_does_nothing() -> None:
     assert policy.snapshot() == before
     assert list(policy.step((), policy.wake_ns)) == [PanelFrame("panel", frame_of(Stage.RED, policy.aspect.bar_px))]
     assert policy.aspect.bar_px == before["aspect"]["bar_px"] - 1
-
-
-_marks_ms = st.one_of(st.none(), st.integers(-3_000, 60_000))
-_phases = st.one_of(
-    st.lists(
-        st.builds(
-            SignalPhase, st.integers(0, 9), _marks_ms, _marks_ms, _marks_ms, st.sampled_from([None, 21, 56, 100])
-        ),
-        max_size=4,
-    ).map(tuple),
-    st.lists(st.integers(0, 30_000), min_size=4, max_size=4).map(
-        lambda gaps: tuple(
-            SignalPhase(state, likely_ms=sum(gaps[: number + 1])) for number, state in enumerate((3, 4, 6, 8))
-        )
-    ),
-    st.lists(st.integers(0, 30_000), min_size=3, max_size=3).map(
-        lambda gaps: tuple(
-            SignalPhase(state, likely_ms=sum(gaps[: number + 1])) for number, state in enumerate((6, 8, 3))
-        )
-    ),
-)
-_news = st.tuples(
-    st.one_of(st.just(100), st.integers(10, 400), st.integers(400, 20_000)),  # ms since the news before
-    st.sampled_from([0] * 12 + [-3_000, -150, 900, 5_000]),  # ms by which the controller's clock is set
-    st.sampled_from([0] * 9 + [1 << 12, 1 << 2]),
-    st.integers(1, 6),  # so many messages in a row, 100 ms apart
-    _phases,
-    st.booleans(),
-)
-
-
-@given(st.lists(_news, max_size=12))
-@settings(max_examples=120, deadline=None)
-def test_over_any_news_waking_is_as_good_as_ticking_nothing_rises_and_silence_is_dark(
-    script: list[tuple[int, int, int, int, tuple[SignalPhase, ...], bool]],
-) -> None:
-    said: list[Quantity] = []
-    t_ms, set_ms = 0, MIDDAY_MS
-    for gap_ms, step_ms, status, count, phases, health in script:
-        t_ms, set_ms = t_ms + gap_ms, set_ms + step_ms
-        if not health and count == 1:
-            said.append(DeviceHealth(t_ms * NS_PER_MS, "feed", gap_ms % 2 == 0))
-        for number in range(count):
-            t_ms += 100 if number else 0
-            said.append(SignalState(t_ms * NS_PER_MS, "feed", 4070, 7, status, set_ms + t_ms, phases))
-    until_ms = t_ms + 16_000
-    lazy, eager = Display().run(said, 0, until_ms), Display(eager=True).run(said, 0, until_ms)
-    assert lazy.sent == eager.sent
-    go = (Stage.GREEN, Stage.HURRY)
-    least_ms, before = FOREVER_NS, Stage.DARK
-    heard = sorted(value.t_ns for value in said if isinstance(value, SignalState))
-    panel = dict(eager.sent)
-    on_panel, at, heard_ns = b"", 0, -FOREVER_NS
-    for tick, aspect in enumerate(eager.aspects):
-        t_ns = tick * PERIOD_NS
-        if aspect.stage is not before and not (aspect.stage in go and before in go):
-            least_ms = FOREVER_NS
-        before = aspect.stage
-        if aspect.remaining_ms is not None:
-            assert 0 <= aspect.remaining_ms <= least_ms
-            least_ms = aspect.remaining_ms
-        on_panel = panel.get(t_ns // NS_PER_MS, on_panel)
-        while at < len(heard) and heard[at] <= t_ns:
-            heard_ns, at = heard[at], at + 1
-        if t_ns >= heard_ns + 15_000 * NS_PER_MS:
-            assert aspect.stage is Stage.DARK
-            assert on_panel == frame_of(Stage.DARK, None)

@@ -147,6 +147,7 @@ def test_what_an_asn1_compiler_writes_is_read(asn1, values, extras, outer):
     assert SpatUperDecoder().decode(outer(asn1, values, extras)) == tuple(values)
 
 
+@pytest.mark.recordings
 @needs_real
 def test_every_real_frame_is_read_and_is_a_tenth_of_a_second_after_the_last():
     decoder = SpatUperDecoder()
@@ -160,6 +161,7 @@ def test_every_real_frame_is_read_and_is_a_tenth_of_a_second_after_the_last():
     assert {later - earlier for earlier, later in itertools.pairwise(clocks)} <= set(range(90, 112))
 
 
+@pytest.mark.recordings
 @needs_real
 def test_real_frames_are_read_as_an_asn1_compiler_reads_them(asn1):
     spat = asn1.DSRC.SPAT

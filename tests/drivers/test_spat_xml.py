@@ -121,6 +121,7 @@ def ours(message, groups=None):
 # -- a whole message
 
 
+@pytest.mark.recordings
 @needs_real
 def test_a_real_message_gives_all_18_groups_and_its_times():
     (found,) = SpatXmlDecoder().decode(REAL.read_bytes())
@@ -134,6 +135,7 @@ def test_a_real_message_gives_all_18_groups_and_its_times():
     assert sum(phases[0].min_end_mark == 36001 for phases in by_group.values()) == 6
 
 
+@pytest.mark.recordings
 @needs_real
 def test_the_encoder_writes_a_real_message_byte_for_byte():
     real = REAL.read_bytes()
@@ -144,6 +146,7 @@ def test_the_encoder_writes_a_real_message_byte_for_byte():
     assert encoder.encode(found) == real  # and again from what it kept
 
 
+@pytest.mark.recordings
 @needs_real
 @settings(max_examples=40)
 @given(data=st.data())

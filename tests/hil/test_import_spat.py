@@ -49,6 +49,7 @@ def recording(tmp_path):
     return write
 
 
+@pytest.mark.recordings
 @needs_recordings
 def test_the_real_message_is_imported_byte_for_byte():
     path = RECORDINGS / "spat-muenster" / "lsa-4070.xml"
@@ -57,6 +58,7 @@ def test_the_real_message_is_imported_byte_for_byte():
     assert counts == SpatCounts(messages=1)
 
 
+@pytest.mark.recordings
 @needs_recordings
 def test_the_real_hex_file_gives_twenty_minutes_at_ten_hertz():
     counts = SpatCounts()

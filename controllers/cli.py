@@ -1,0 +1,120 @@
+"""``leeze-controllers``: run a controller in real time; which sites there are; whether a site file is right."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from controllers.greenwave.site import GreenwaveSite
+from controllers.lighting.site import LightingSite
+from controllers.service.sites import Site, load_site, shipped
+from drivers.terminal import run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; gives the exit code (0 fine, 2 wrong use or bad input, 3 the hardware is broken)."""
+    return run(_main, argv)
+
+
+def _main(argv: list[str]) -> int:
+    said = _parser().parse_args(argv)
+    return int(said.verb(said))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="leeze-controllers",
+        description="What the light should do. Exit codes: 0 fine, 2 wrong use or bad input, 3 the hardware is broken.",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    def verb(name: str, call: Any, about: str, example: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=about, description=about, epilog=f"Example: {example}")
+        added.set_defaults(verb=call)
+        return added
+
+    running = verb(
+        "run",
+        _run,
+        "run a controller on its wires, in real time, until SIGINT or SIGTERM",
+        "leeze-controllers run --site kanalpromenade-reference --controller west",
+    )
+    sites = verb("sites", _sites, "the sites that come with Leeze", "leeze-controllers sites --json")
+    checking = verb(
+        "check", _check, "is a site file right, and does it fit its boards?", "leeze-controllers check --site my.toml"
+    )
+    for each in (running, checking):
+        each.add_argument("--site", required=True, metavar="SITE", help="a shipped site or the path of a .toml file")
+        each.add_argument(
+            "--board", metavar="BOARD", help="a name of the catalog or the path of a .toml file (default: the site's)"
+        )
+        each.add_argument("--controller", metavar="NAME", help="which of the site's controllers")
+    running.add_argument("--quiet", action="store_true", help="no status on stderr")
+    sites.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
+    return parser
+
+
+def _run(said: argparse.Namespace) -> int:
+    from controllers.service.assemble import assemble
+    from controllers.service.run import run_until_stopped
+
+    controller = assemble(load_site(said.site), controller=said.controller, board=said.board)
+    run_until_stopped(controller, _unsaid if said.quiet else _say)
+    return 0
+
+
+def _say(line: str) -> None:
+    """To stderr. A reader that went away must not stop the light."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        return
+
+
+def _unsaid(line: str) -> None:
+    pass
+
+
+def _sites(said: argparse.Namespace) -> int:
+    sites = [load_site(name) for name in shipped()]
+    if said.json:
+        for site in sites:
+            print(json.dumps(_summary(site)))
+        return 0
+    width = max(len(site.name) for site in sites)
+    for site in sites:
+        print(f"{site.name:<{width}}  {site.product:<9}  {_about(site)}")
+    return 0
+
+
+def _check(said: argparse.Namespace) -> int:
+    from controllers.service.assemble import assemble
+    from drivers.links.memory import memory_pair
+
+    site = load_site(said.site)
+    names = _controllers(site) if said.controller is None else [said.controller]
+    for name in names:
+        assemble(site, controller=name, board=said.board, link_for=lambda wire, _: memory_pair(wire)[0])
+    print(f"{said.site}: fine, {_about(site)}")
+    return 0
+
+
+def _controllers(site: Site) -> list[str]:
+    return [site.name] if isinstance(site, GreenwaveSite) else [controller.name for controller in site.controllers]
+
+
+def _about(site: Site) -> str:
+    if isinstance(site, GreenwaveSite):
+        return f"station {site.station}, signal group {site.group}, {site.distance_m:g} m before the stop line"
+    lamps = sum(len(controller.lamps) for controller in site.controllers)
+    return f"{lamps} lamps, controllers: {', '.join(_controllers(site))}"
+
+
+def _summary(site: Site) -> dict[str, Any]:
+    summary: dict[str, Any] = {"name": site.name, "product": site.product, "controllers": _controllers(site)}
+    if isinstance(site, LightingSite):
+        return summary | {"lamps": sum(len(controller.lamps) for controller in site.controllers)}
+    return summary | {"station": site.station, "group": site.group, "distance_m": site.distance_m}

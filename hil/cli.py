@@ -1,0 +1,309 @@
+"""``leeze-hil``: the rig. Replays, judges, records, imports, looks into traces, and plays a whole site live."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from drivers.errors import InputError
+from drivers.terminal import run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; gives the exit code (0 fine, 1 the thing under test failed, 2 bad input, 3 the bench broke)."""
+    return run(_main, argv)
+
+
+def _main(argv: list[str]) -> int:
+    said = _parser().parse_args(argv)
+    return int(said.verb(said))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="leeze-hil",
+        description="The hardware-in-the-loop rig. Exit codes: 0 fine, 1 the thing under test failed, "
+        "2 wrong use or bad input, 3 the bench is broken.",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _replay_parser(verbs)
+    _import_parser(verbs)
+    _trace_parser(verbs)
+    added = _verb(verbs, "sim", _sim, "a board with peers at every wire, live", "leeze-hil sim --site SITE")
+    added.add_argument("--board", metavar="FILE", help="board file or catalog name instead of the site's own")
+    added.add_argument("--site", metavar="FILE", default="kanalpromenade-reference", help="site file or shipped name")
+    added.add_argument("--seconds", type=_positive, help="end after so many seconds (default: until interrupted)")
+    added.add_argument("--speed", type=int, default=1, help="multiple of real time, default 1")
+    added.add_argument("--start", type=_moment, help="wall time at the start, e.g. 2026-02-20T22:00:00+01:00")
+    added = _verb(verbs, "cases", _cases, "the cases that come with Leeze", "leeze-hil cases")
+    added = _verb(verbs, "demo", _demo, "both cases, live, with report and traces", "leeze-hil demo --out out")
+    added.add_argument("--out", type=Path, default=Path("out"), help="folder to write into, default out")
+    return parser
+
+
+def _verb(verbs: Any, name: str, call: Callable[..., int], about: str, example: str) -> argparse.ArgumentParser:
+    added: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about, epilog=f"Example: {example}")
+    added.set_defaults(verb=call)
+    return added
+
+
+def _replay_parser(verbs: Any) -> None:
+    added = _verb(
+        verbs,
+        "replay",
+        _replay,
+        "run a case, a trace or traffic against the boards, and judge what they send",
+        "leeze-hil replay kanalpromenade-evening --report evening.html",
+    )
+    added.add_argument(
+        "subject", metavar="CASE|TRACE|TRAFFIC", help="case name or folder, .mcap trace, or traffic file"
+    )
+    added.add_argument("--bench", choices=["in-process"], default="in-process", help="where the board is")
+    added.add_argument("--board", metavar="FILE", help="board file or catalog name instead of the site's own")
+    added.add_argument("--site", metavar="FILE", help="site file or shipped name (traffic: the reference site)")
+    added.add_argument("--speed", choices=["max", "1", "10"], default="max", help="multiple of real time")
+    added.add_argument("--record", type=Path, metavar="OUT.mcap", help="record everything that passes")
+    added.add_argument("--report", type=Path, metavar="OUT.html", help="write a page with lanes")
+    added.add_argument("--junit", type=Path, metavar="OUT.xml", help="write a JUnit file")
+    added.add_argument("--update-reference", action="store_true", help="make what was sent the case's reference")
+    added.add_argument("--json", action="store_true", help="end with one JSON object (docs/hil-result.schema.json)")
+    added.add_argument("--seconds", type=_positive, help="end the run after so many seconds of the case")
+    added.add_argument("--seed", type=int, default=0, help="chooses missed radar reports and traffic draws")
+    added.add_argument("--range-m", type=_positive, help="usable range of all radars instead of the site's")
+    added.add_argument("--no-skip", action="store_true", help="run every tick and write every idle frame")
+    added.add_argument("--no-rules", action="store_true", help="leave out the rules to compare with")
+    added.add_argument("--snapshot", type=Path, metavar="FILE", help="write the state at --snapshot-at")
+    added.add_argument("--snapshot-at", type=_positive, metavar="SECONDS", help="when, from the start")
+    added.add_argument("--resume", type=Path, metavar="FILE", help="go on from such a snapshot of the same run")
+
+
+def _import_parser(verbs: Any) -> None:
+    about = "other people's recordings, made ours"
+    added = verbs.add_parser("import", help=about, description=about)
+    kinds = added.add_subparsers(title="kinds", metavar="KIND", required=True)
+    one = _verb(
+        kinds,
+        "eco-counter",
+        _import_eco_counter,
+        "single passages of a counter (CSV) to traffic",
+        "leeze-hil import eco-counter may.csv.gz -o may.traffic --from 2024-02-19 --to 2024-02-25",
+    )
+    one.add_argument("csv", type=Path, nargs="+", help="one file a site; .gz accepted")
+    one.add_argument("-o", "--out", type=Path, required=True, metavar="TRAFFIC")
+    one.add_argument("--from", dest="from_date", type=_day, metavar="DATE", help="first local day, YYYY-MM-DD")
+    one.add_argument("--to", dest="to_date", type=_day, metavar="DATE", help="last local day")
+    for kind, about in (("spat-xml", "SPATEM as XML to a trace"), ("spat-hex", "UPER frames as hex lines to a trace")):
+        one = _verb(kinds, kind, _import_spat, about, f"leeze-hil import {kind} FILE -o feed.mcap")
+        one.add_argument("file", type=Path)
+        one.add_argument("-o", "--out", type=Path, required=True, metavar="TRACE")
+        one.set_defaults(kind=kind)
+
+
+def _trace_parser(verbs: Any) -> None:
+    about = "look into a trace"
+    added = verbs.add_parser("trace", help=about, description=about)
+    kinds = added.add_subparsers(title="verbs", metavar="VERB", required=True)
+    one = _verb(kinds, "info", _trace_info, "wires, topics, span, provenance, damage", "leeze-hil trace info run.mcap")
+    one.add_argument("file", type=Path)
+    one.add_argument("--json", action="store_true")
+    one = _verb(kinds, "cat", _trace_cat, "every event, a line each", "leeze-hil trace cat run.mcap '/wire/*/tx'")
+    one.add_argument("file", type=Path)
+    one.add_argument("topic", nargs="*", help="patterns, e.g. '/decision/*'")
+    one.add_argument("--json", action="store_true")
+    one = _verb(
+        kinds,
+        "digest",
+        _trace_digest,
+        "the chained digest; with two files, the first place where they differ",
+        "leeze-hil trace digest one.mcap two.mcap",
+    )
+    one.add_argument("file", type=Path)
+    one.add_argument("other", type=Path, nargs="?")
+
+
+def _replay(said: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from hil.outcome import Request
+    from hil.replay import replay
+    from hil.report.table import figures_table, verdict_table
+
+    if (said.snapshot is None) != (said.snapshot_at is None):
+        raise InputError("--snapshot FILE and --snapshot-at SECONDS go together")
+    request = Request(
+        subject=said.subject,
+        board=said.board,
+        site=said.site,
+        speed=0 if said.speed == "max" else int(said.speed),
+        skip=not said.no_skip,
+        seed=said.seed,
+        seconds=said.seconds,
+        range_m=said.range_m,
+        record=said.record,
+        report=said.report,
+        junit=said.junit,
+        update_reference=said.update_reference,
+        rules=not said.no_rules,
+        snapshot=said.snapshot,
+        snapshot_at_s=said.snapshot_at,
+        resume=said.resume,
+    )
+    with _Progress() as progress:
+        outcome = replay(request, progress.step)
+    result = outcome.result
+    if said.json:
+        print(json.dumps(result.as_json()))
+    else:
+        console = Console()
+        if result.figures:
+            console.print(figures_table(result.figures, result.title))
+        for group in result.groups:
+            left = group.get("remaining_s")
+            console.print(f"group {group['group']}: {group['state_name']}" + ("" if left is None else f", {left} s"))
+        console.print(verdict_table([result]))
+        for note in result.notes:
+            console.print(f"note: {note}", highlight=False)
+    if result.verdict == "failed":
+        text = result.comparison.text() if result.comparison is not None else result.reason
+        print(f"failed: {text}\nagain: {request.command}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _import_eco_counter(said: argparse.Namespace) -> int:
+    from hil.importers.eco_counter import import_eco_counter, tally
+
+    counts = import_eco_counter(
+        said.csv, said.out, from_date=said.from_date, to_date=said.to_date, progress=lambda *_: None
+    )
+    print(f"{said.out}: {json.dumps(tally(counts))}")
+    return 0
+
+
+def _import_spat(said: argparse.Namespace) -> int:
+    from hil.importers.trace_file import import_spat
+
+    counts = import_spat(said.file, said.out, said.kind)
+    for broken in counts.broken_lines[:10]:
+        print(f"{said.file}: line {broken.line}: {broken.reason}; skipped", file=sys.stderr)
+    print(
+        f"{said.out}: {counts.messages} messages, {counts.bad_messages} bad, {counts.other_messages} of other kinds, "
+        f"{counts.skipped_bytes} bytes skipped, {len(counts.broken_lines)} broken lines"
+    )
+    return 0
+
+
+def _trace_info(said: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from hil.trace import info, print_info
+
+    found = info(said.file)
+    if said.json:
+        print(json.dumps(found))
+    else:
+        print_info(found, Console())
+    return 0
+
+
+def _trace_cat(said: argparse.Namespace) -> int:
+    from hil.trace import cat
+
+    for line in cat(said.file, said.topic, said.json):
+        print(line)
+    return 0
+
+
+def _trace_digest(said: argparse.Namespace) -> int:
+    from hil.trace import digest, first_difference
+
+    if said.other is None:
+        print(digest(said.file))
+        return 0
+    difference = first_difference(said.file, said.other)
+    print("the same bytes" if difference is None else difference.text)
+    return 0 if difference is None else 1
+
+
+def _sim(said: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from hil.sim import sim
+
+    start = said.start or datetime.now().astimezone().replace(hour=22, minute=0, second=0, microsecond=0)
+    print(sim(said.site, said.board, start, said.seconds, said.speed, Console()))
+    return 0
+
+
+def _cases(said: argparse.Namespace) -> int:
+    from hil.case import load_case, shipped
+
+    for name, folder in shipped().items():
+        case = load_case(folder)
+        print(f"{name}  {case.title}, {case.seconds:g} s on {case.site}")
+    return 0
+
+
+def _demo(said: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from hil.demo import demo
+
+    outcomes = demo(said.out, Console())
+    return 1 if any(outcome.result.verdict == "failed" for outcome in outcomes) else 0
+
+
+class _Progress:
+    """A bar on a terminal's stderr for runs that take a while; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> _Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task("replay", total=1.0)
+        return self
+
+    def step(self, done_ns: int, total_ns: int) -> None:
+        """So much of the span has been run."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done_ns / max(1, total_ns))
+
+    def __exit__(self, *exc: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text} is not more than nothing")
+    return value
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2024-02-19") from None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time like 2026-02-20T22:00:00+01:00") from None
+    return moment.astimezone()
