@@ -70,7 +70,7 @@ def replay_feed(
     players: list[Playback] = []
 
     def feed(link: MemoryLink) -> Peer:
-        events = reader.events([f"/wire/{wire.board}/{wire.name}/rx"])
+        events = TraceReader(path).events([f"/wire/{wire.board}/{wire.name}/rx"])
         players.append(Playback("trace", {f"{wire.board}/{wire.name}": link}, events))
         return players[0]
 

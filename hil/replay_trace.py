@@ -60,7 +60,7 @@ class TraceBench:
         far: dict[str, MemoryLink] = {}
         for name in self.wires:
             near[name], far[name] = memory_pair(name.partition("/")[2])
-        self.playback = Playback("trace", far, reader.events(["/wire/*/rx", "/idle/*"]))
+        self.playback = Playback("trace", far, TraceReader(reader.path).events(["/wire/*/rx", "/idle/*"]))
         peer = self.bench.add_peer(self.playback)
         for one in site.controllers:
             slot = Slot(one.name, self._maker(one))

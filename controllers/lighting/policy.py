@@ -22,13 +22,13 @@ from controllers.core.contract import Command, LampLevel, Publish
 from controllers.lighting.ramp import Ramp
 from controllers.lighting.site import ControllerSite, LightingSite
 from controllers.lighting.stretch import FAR_MM, Stretch
-from controllers.lighting.track import CONFIRM_NS, OVER, SLOW_MM_S, Reach, Track
+from controllers.lighting.track import CONFIRM_NS, OVER, Reach, Track
 from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Quantity, RadarReport
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 ALIVE_NS = 10 * NS_PER_S
 ANNOUNCE_NS = NS_PER_S // 2
-"""A rider is announced at most once in this time."""
+"""A rider is announced once in this time, and at once when faster than announced: it reaches farther ahead then."""
 
 NEAR_MM = 120_000
 """Somebody so near to the neighbour's stretch is announced whatever the direction."""
@@ -111,10 +111,9 @@ class LightingPolicy:
             lane, u_mm, speed = 0, x_mm, v_mm_s
         else:
             lane, u_mm, speed = 1, -x_mm, -v_mm_s
-        slow = speed < SLOW_MM_S
         best, best_mm = None, FAR_MM
         for track in self.tracks:
-            if track.t0_ns < t_ns and (away_mm := track.distance_mm(lane, u_mm, slow, t_ns)) < best_mm:
+            if track.t0_ns < t_ns and (away_mm := track.unlikeness_mm(lane, u_mm, speed, t_ns)) < best_mm:
                 best, best_mm = track, away_mm
         # well inside the view the next report has to show it again: if none does, it stands here, and so does its light
         inside = view.leave_u_mm[lane] - u_mm > max(speed // 2, view.margin_mm)
@@ -128,7 +127,7 @@ class LightingPolicy:
         else:
             best.confirmed = True
         best.measured(lane, u_mm, speed, t_ns, hold_mm, self._reach)
-        if best.confirmed and t_ns - best.published_ns >= ANNOUNCE_NS:
+        if best.confirmed and (speed > best.published_mm_s or t_ns - best.published_ns >= ANNOUNCE_NS):
             self._announce(best, x_mm, v_mm_s, now_ns, commands)
 
     def _announce(self, track: Track, x_mm: int, v_mm_s: int, now_ns: int, commands: list[Command]) -> None:
@@ -136,7 +135,7 @@ class LightingPolicy:
             near = low - NEAR_MM <= x_mm <= high + NEAR_MM
             towards = v_mm_s > 0 if x_mm < low else v_mm_s < 0 if x_mm > high else True
             if near or towards:
-                track.published_ns = track.t0_ns
+                track.published_ns, track.published_mm_s = track.t0_ns, track.speed_mm_s
                 age_ms = (now_ns - track.t0_ns) // NS_PER_MS
                 body = {"kind": "rider", "id": track.id, "x_mm": x_mm, "v_mm_s": v_mm_s, "age_ms": age_ms}
                 commands.append(Publish(device, body))
@@ -156,7 +155,7 @@ class LightingPolicy:
         remote = f"{message.source}/{rider.id}"
         track = next((known for known in self.tracks if known.remote == remote), None)
         if track is None:
-            track = self._nearest(lane, u_mm, speed < SLOW_MM_S, t_ns)
+            track = self._nearest(lane, u_mm, speed, t_ns)
         if track is None:
             if len(self.tracks) >= MAX_TRACKS:
                 self.tracks.pop(0)
@@ -171,10 +170,10 @@ class LightingPolicy:
         track.measured(lane, u_mm, speed, t_ns, self.stretch.lanes[lane].next_entry_u_mm(u_mm), self._reach)
         return True
 
-    def _nearest(self, lane: int, u_mm: int, slow: bool, t_ns: int) -> Track | None:
+    def _nearest(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int) -> Track | None:
         best, best_mm = None, FAR_MM
         for track in self.tracks:
-            away_mm = track.distance_mm(lane, u_mm, slow, max(t_ns, track.t0_ns))
+            away_mm = track.unlikeness_mm(lane, u_mm, speed_mm_s, max(t_ns, track.t0_ns))
             if away_mm < best_mm:
                 best, best_mm = track, away_mm
         return best

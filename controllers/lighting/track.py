@@ -66,6 +66,7 @@ class Track:
         "id",
         "lane",
         "mask",
+        "published_mm_s",
         "published_ns",
         "remote",
         "speed_mm_s",
@@ -82,6 +83,7 @@ class Track:
         self.speed_mm_s = self.head_mm_s = self.tail_mm_s = self.ahead_mm = -1
         self.hold_u_mm = FAR_MM
         self.published_ns = -FOREVER_NS
+        self.published_mm_s = 0
         self.wake_ns = CLAIM_NOW
 
     def measured(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int, hold_u_mm: int, reach: Reach) -> None:
@@ -100,22 +102,29 @@ class Track:
             self.tail_mm_s = speed_mm_s * 3 // 5
             self.ahead_mm = max(reach.ahead_mm, head_mm_s * reach.ahead_ms // 1000) + head_mm_s * reach.lead_ms // 1000
 
-    def distance_mm(self, lane: int, u_mm: int, slow: bool, t_ns: int) -> int:
-        """How far a detection lies from where this track is expected; FAR_MM if it cannot be the same."""
+    def unlikeness_mm(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int) -> int:
+        """How badly a detection fits this track; FAR_MM if it cannot be the same.
+
+        The distance from where the track is expected, and what the difference in speed makes of it in one second: so
+        who overtakes does not take the other's track along.
+        """
         age_ns = t_ns - self.t0_ns
         speed = self.speed_mm_s
         expected = self.u0_mm + speed * age_ns // NS_PER_S
-        if lane != self.lane:
-            if not slow and speed >= SLOW_MM_S and expected < self.hold_u_mm + OVERDUE_MM:
+        if lane == self.lane:
+            differs_mm = abs(speed_mm_s - speed)
+        else:
+            if speed_mm_s >= SLOW_MM_S and speed >= SLOW_MM_S and expected < self.hold_u_mm + OVERDUE_MM:
                 return FAR_MM
             u_mm = -u_mm
+            differs_mm = speed_mm_s + speed
         away_mm = u_mm - expected
         if -SLACK_MM <= away_mm <= SLACK_MM:
-            return abs(away_mm)
+            return abs(away_mm) + differs_mm
         stray_mm = speed * age_ns // NS_PER_S if speed < SLOW_MM_S else 0  # who is slow may go either way
         low = min(self.u0_mm + self.tail_mm_s * age_ns // NS_PER_S, self.hold_u_mm) - SLACK_MM - stray_mm
         high = self.u0_mm + self.head_mm_s * age_ns // NS_PER_S + SLACK_MM + stray_mm
-        return abs(away_mm) if low <= u_mm <= high else FAR_MM
+        return abs(away_mm) + differs_mm if low <= u_mm <= high else FAR_MM
 
     def claim(self, lane: Lane, reach: Reach, now_ns: int) -> None:
         """Set `mask` and `wake_ns` for `now_ns`; OVER when the track has left the stretch or is too old to believe."""

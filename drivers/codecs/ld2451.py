@@ -199,14 +199,12 @@ class Ld2451Stream:
 
 def _frame_up_to(end: int, data: bytes, low: int) -> tuple[Event, int] | None:
     """The frame that ends with the tail at `end` and starts at `low` or later, and its start."""
-    if data[end - 1] == REPORT_TAIL[3]:
-        head, longest, parse = REPORT_HEAD, MAX_FRAME_BYTES, _report
-    else:
-        head, longest, parse = ACK_HEAD, _OVERHEAD + MAX_ACK_PAYLOAD, _command_or_ack
+    report = data[end - 1] == REPORT_TAIL[3]
+    head, longest = (REPORT_HEAD, MAX_FRAME_BYTES) if report else (ACK_HEAD, _OVERHEAD + MAX_ACK_PAYLOAD)
     low = max(low, end - longest)
     start = data.rfind(head, low, max(low, end - 6))
     while start >= 0:
-        event = parse(data[start:end])
+        event = _report(data[start:end]) if report else _command_or_ack(data[start:end])
         if event is not None:
             return event, start
         start = data.rfind(head, low, start)

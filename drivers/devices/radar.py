@@ -50,7 +50,7 @@ class Ld2451Radar:
                 self._emit(RadarReport(t_ns, self.name, ()))
 
     def on_repeat(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
-        """The same frame `count` times, evenly spread. After the first, an idle frame only proves that the part lives."""
+        """The same frame `count` times, evenly spread. Idle frames after the first only prove that it lives."""
         if frame == IDLE_FRAME and self.stream.empty:
             if self._in_view or not self._ok:
                 self.on_bytes(frame, first_ns)

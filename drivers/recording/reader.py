@@ -107,7 +107,10 @@ class TraceReader:
         return list(dict.fromkeys(channel.topic for channel in self._channels.values()))
 
     def events(self, topics: Sequence[str] = ()) -> Iterator[Event]:
-        """Everything, or what is on topics that match one of the patterns, e.g. ``["/wire/*", "/idle/*"]``."""
+        """Everything, or what is on topics that match one of the patterns, e.g. ``["/wire/*", "/idle/*"]``.
+
+        One at a time: a second call ends what the first still had to give. Two readers may read one file at once.
+        """
         self.bad_chunks = self.bad_messages = 0
         self._wanted, self._wire_of, self._makers = topics, {}, {}
         for channel in self._channels.values():

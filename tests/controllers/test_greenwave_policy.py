@@ -137,9 +137,8 @@ def _fields(site: GreenwaveSite) -> dict[str, object]:
 def test_the_bar_on_the_panel_is_the_time_left_and_runs_on_from_green_into_yellow() -> None:
     display = Display().run(messages(0, 60_000), 0, 60_000)
     ends_ms = {Stage.RED: 21_000, Stage.GREEN: 41_800, Stage.HURRY: 41_800}
-    frames = dict(display.sent)
     last, frame = Stage.DARK, b""
-    stages = dict(display.stages())
+    frames, stages = dict(display.sent), dict(display.stages())
     for t_ms in range(0, 41_800, 100):
         last, frame = stages.get(t_ms, last), frames.get(t_ms, frame)
         if last is not Stage.DARK:
@@ -201,7 +200,7 @@ def test_a_red_prolonged_at_the_very_moment_its_bar_ran_out_keeps_an_empty_bar()
 def test_the_policy_by_itself_says_nothing_while_the_picture_stays() -> None:
     policy = GreenwavePolicy(SITE)
     said = [len(policy.step((value,), value.t_ns)) for value in messages(0, 1_000)]
-    assert said == [1, 1, 0, 0, 0, 1, 0, 0, 0, 0]  # dark, red, and a pixel less at 0.5 s (20.45 s left)
+    assert said == [1, 1, 0, 0, 0, 0, 1, 0, 0, 0]  # dark, red, and at 20.45 s left a pixel less
 
 
 def test_a_green_that_is_cut_short_shortens_the_bar_at_once() -> None:
@@ -257,8 +256,8 @@ def test_past_the_last_phase_told_the_display_is_dark() -> None:
 
 def test_other_groups_stations_and_feeds_are_not_shown() -> None:
     good = message(100)
+    fields = {field: getattr(good, field) for field in good.__struct_fields__}
     for name, value in (("group", 8), ("station", 1), ("source", "other")):
-        fields = {field: getattr(good, field) for field in good.__struct_fields__}
         assert Display().run([message(0), SignalState(**{**fields, name: value})], 0, 500).stages() == [(0, Stage.DARK)]
 
 

@@ -1,0 +1,7 @@
+"""``python -m drivers``: the same as ``leeze-drivers``."""
+
+import sys
+
+from drivers.cli import main
+
+sys.exit(main())

@@ -1,0 +1,89 @@
+"""``leeze-drivers``: which parts the drivers know, and what a heap of bytes from one of them says."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from drivers.errors import InputError
+from drivers.hex_text import parse_hex
+from drivers.parts import PARTS, part
+from drivers.terminal import run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; gives the exit code (0 fine, 2 wrong use, an unknown part or bad input)."""
+    return run(_main, argv)
+
+
+def _main(argv: list[str]) -> int:
+    said = _parser().parse_args(argv)
+    return int(said.verb(said))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="leeze-drivers",
+        description="Chips and wires. Exit codes: 0 fine, 2 wrong use or bad input. Bytes that are no frame are no "
+        "error: they are skipped and counted.",
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    def verb(name: str, call: Callable[[argparse.Namespace], int], about: str, example: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=about, description=about, epilog=f"Example: {example}")
+        added.set_defaults(verb=call)
+        return added
+
+    listing = verb("list", _list, "the parts, their wires, what they were verified against", "leeze-drivers list")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
+    decode = verb(
+        "decode",
+        _decode,
+        "bytes of a part as JSON, one event a line, and a summary as the last line",
+        "leeze-drivers decode ld2451 --hex 'F4F3F2F1 0700 01 01 7B0D01037B F8F7F6F5'",
+    )
+    decode.add_argument("part", metavar="PART", help=", ".join(PARTS))
+    source = decode.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--hex", metavar="HEX", help="the bytes in hex; blanks, colons, commas, 0x and any case are fine"
+    )
+    source.add_argument("--hex-file", metavar="FILE", help="a text file with the bytes in hex; - is standard input")
+    source.add_argument("--file", metavar="FILE", help="a file with the bytes themselves; - is standard input")
+    return parser
+
+
+def _list(said: argparse.Namespace) -> int:
+    for each in PARTS.values():
+        if said.json:
+            print(json.dumps({key: getattr(each, key) for key in ("name", "title", "wire", "verified")}))
+        else:
+            print(f"{each.name}\n  what      {each.title}\n  wire      {each.wire}\n  verified  {each.verified}")
+    return 0
+
+
+def _decode(said: argparse.Namespace) -> int:
+    decode = part(said.part).decode
+    events, skipped_bytes = decode(_data(said))
+    for event in events:
+        print(json.dumps({"t": None} | event))  # no time: nobody wrote down when these bytes came
+    print(json.dumps({"type": "summary", "events": len(events), "skipped_bytes": skipped_bytes}))
+    return 0
+
+
+def _data(said: argparse.Namespace) -> bytes:
+    if said.hex is not None:
+        return parse_hex(said.hex, "--hex")
+    if said.hex_file is not None:
+        return parse_hex(_read(said.hex_file).decode("utf-8", "replace"), said.hex_file)
+    return _read(said.file)
+
+
+def _read(file: str) -> bytes:
+    if file != "-":
+        return Path(file).read_bytes()
+    if sys.stdin is None:
+        raise InputError("standard input is closed; give the name of a file")
+    return sys.stdin.buffer.read()
