@@ -39,6 +39,7 @@ class PathCollector:
         self._riders: list[RiderLane] = []
         self._hits: dict[str, list[tuple[int, int]]] = {name: [] for name in bench.radars}
         self._messages: dict[str, list[tuple[int, int, str]]] = {}
+        self._announced: set[tuple[str, object]] = set()
         self._events: list[Event] = []
         self._marks: dict[str, list[tuple[int, bool, str]]] = {}
         bench.on_output, bench.on_rider = self._output, self._rider
@@ -98,6 +99,9 @@ class PathCollector:
             for command in allowed:
                 if isinstance(command, Publish) and command.body.get("kind") == "rider":
                     messages = self._messages.setdefault(slot.name, [])
+                    if (slot.name, command.body["id"]) in self._announced:
+                        continue  # the first word about a rider is drawn; it is renewed twice a second
+                    self._announced.add((slot.name, command.body["id"]))
                     speed = int(command.body["v_mm_s"]) / 1000
                     text = f"rider {command.body['id']} at {int(command.body['x_mm']) / 1000:.0f} m, {speed:.1f} m/s"
                     messages.append((t_ns, t_ns + 20 * NS_PER_MS, text))

@@ -20,7 +20,8 @@ from hil.benches.display import DisplayBench
 from hil.benches.in_process import Slot
 from hil.report.lanes import Event, Lanes, PanelLane, SignalLane, WireLane
 
-MOST_PICTURES = 48
+MOST_PICTURES = 24
+PICTURE_SCALE_PX = 4
 MOST_MARKS = 20_000
 RECENT_CHUNKS = 64
 
@@ -128,7 +129,7 @@ class DisplayCollector:
             for n, (t_ns, stage, remaining_ms) in enumerate(self._stages)
         ]
         step = max(1, len(self.frames) // MOST_PICTURES)
-        pictures = [(t_ns, to_png(decode(frame), 2)) for t_ns, frame in self.frames[::step]]
+        pictures = [(t_ns, to_png(decode(frame), PICTURE_SCALE_PX)) for t_ns, frame in self.frames[::step]]
         return Lanes(
             signals=signals,
             panels=[PanelLane(panel, pictures)],

@@ -72,7 +72,7 @@ class Drive:
         snapshot_ns = round(request.snapshot_at_s * NS_PER_S) if request.snapshot_at_s is not None else span_ns + 1
         hour_from_ns = now_ns
         while now_ns < span_ns:
-            step_ns = HOUR_NS if not request.speed else PACE_NS * request.speed
+            step_ns = PACE_NS * request.speed if request.speed else HOUR_NS if on_step is None else span_ns // 8 + 1
             next_ns = min(span_ns, (now_ns // step_ns + 1) * step_ns)
             if now_ns < snapshot_ns <= next_ns:
                 next_ns = snapshot_ns

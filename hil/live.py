@@ -17,6 +17,7 @@ from rich.text import Text
 
 from controllers.greenwave.policy import GreenwavePolicy
 from drivers.codecs.dali import OUTPUT_PPM
+from drivers.codecs.panel_frame import Picture
 from drivers.devices.panel import FramePanel
 from drivers.devices.panel_picture import to_terminal
 from drivers.units import NS_PER_S
@@ -60,7 +61,8 @@ class PathView:
         light = Text()
         lamps = {self._column(x_mm): level for x_mm, level in zip(bench.lamps_x_mm, levels, strict=True)}
         for column, share in enumerate(glow):
-            light.append("\u2022" if column in lamps else " ", Style(color="black", bgcolor=_warm(share)))
+            mark = self._mark(lamps[column]) if column in lamps else " "
+            light.append(mark, Style(color="black", bgcolor=_warm(share)))
         path = Text("\u2581" * WIDTH, style="grey35")
         riding = [rider for rider in bench.traffic.under_way.values() if rider.start_ns <= now_ns < rider.end_ns]
         marks = Text(" " * WIDTH)
@@ -80,6 +82,11 @@ class PathView:
         )
         return Group(head, Text(""), light, marks, path, self._scale())
 
+    def _mark(self, level: int) -> str:
+        """A lamp as a character, for eyes and terminals without colour: off, base, between, full."""
+        base, full = self._bench.base_level, self._bench.full_level
+        return "\u00b7" if not level else "\u25cf" if level >= full else "\u25d0" if level > base else "\u25cb"
+
     def _scale(self) -> Text:
         line = Text(" " * WIDTH, style="grey50")
         for x_mm in self._bench.lamps_x_mm[::2]:
@@ -97,11 +104,11 @@ class PathView:
 class PanelView:
     """A Leezenflow panel, as riders see it, and what the policy shows in words."""
 
-    def __init__(self, bench: DisplayBench) -> None:
-        self._bench = bench
+    def __init__(self, bench: DisplayBench, colour: bool) -> None:
+        self._bench, self._colour = bench, colour
 
     def draw(self) -> RenderableType:
-        """The panel in true colour, and a line below."""
+        """What is shown in words, and the panel below: in true colour, or as blocks where there is no colour."""
         cycle = self._bench.slot.cycle
         if cycle is None:
             return Text("the controller is without power")
@@ -114,6 +121,8 @@ class PanelView:
         left = "" if aspect.remaining_ms is None else f"  {aspect.remaining_ms / 1000:.1f} s"
         clock = datetime.fromtimestamp((self._bench.origin_utc_ns // NS_PER_S) + int(now_s), ZoneInfo("Europe/Berlin"))
         head = Text.assemble((f" {clock:%d %b %Y  %H:%M:%S} ", "bold"), f"  second {now_s:.0f}   {aspect.stage}{left}")
+        if not self._colour:
+            return Group(head, Text(""), Text(_in_blocks(panel.picture)))
         return Group(head, Text(""), Text.from_ansi(to_terminal(panel.picture)))
 
 
@@ -145,6 +154,17 @@ class LiveView:
             self._console.print(self._view.draw())
 
 
+def _in_blocks(picture: Picture) -> str:
+    """Lit pixels as half blocks."""
+    lit = [any(picture.rgb[at : at + 3]) for at in range(0, len(picture.rgb), 3)]
+    width = picture.width_px
+    lines = []
+    for y in range(0, picture.height_px, 2):
+        upper, lower = lit[y * width : (y + 1) * width], lit[(y + 1) * width : (y + 2) * width]
+        lines.append("".join(" \u2580\u2584\u2588"[top + 2 * low] for top, low in zip(upper, lower, strict=True)))
+    return "\n".join(lines)
+
+
 def _warm(share: float) -> str:
     """Warm white of a brightness between 0 and 1, on a night background."""
     red, green, blue = 12 + 243 * share, 14 + 196 * share, 28 + 92 * share
@@ -159,7 +179,9 @@ def live_on(console: Console, title: str) -> Callable[[LitPathBench | DisplayBen
     """For `Request.on_bench`: draws whatever bench is started. The picture ends with the run."""
 
     def on_bench(bench: LitPathBench | DisplayBench, span_ns: int) -> Callable[[int], None]:
-        view: View = PathView(bench) if isinstance(bench, LitPathBench) else PanelView(bench)
+        view: View = (
+            PathView(bench) if isinstance(bench, LitPathBench) else PanelView(bench, console.color_system is not None)
+        )
         shown = LiveView(view, console, title, span_ns)
         shown.start()
 

@@ -136,9 +136,8 @@ class Ld2451Stream:
     the one that ends first. So a false head in rubbish can neither hold back nor swallow the true frame behind it, and
     the events do not depend on how the bytes were cut.
 
-    A sound report never holds a whole frame: any five bytes in a row of its body have a direction, 0 or 1, among
-    them, and neither a head nor a tail can lie around it so that the length between them fits. So a chunk that is one
-    report needs no search.
+    A sound report holds no other frame: a head, a length and a tail cannot all lie clear of its direction bytes, each
+    0 or 1. So a chunk that is one report needs no search.
     """
 
     def __init__(self) -> None:
@@ -234,7 +233,7 @@ def _longest_claim(data: bytes, start: int) -> int:
     if length == 0:
         return _OVERHEAD
     targets, rest = divmod(length - 2, TARGET_BYTES)
-    if rest or not 0 <= targets <= MAX_TARGETS or data[start + 6 : start + 7] not in (b"", targets.to_bytes()):
+    if rest or targets > MAX_TARGETS or data[start + 6 : start + 7] not in (b"", targets.to_bytes()):
         return 0
     return _OVERHEAD + length
 

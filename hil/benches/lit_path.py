@@ -191,7 +191,8 @@ class LitPathBench:
             self.lamps_x_mm, [_span(r.x_m, r.looks, r.range_m) for c in site.controllers for r in c.radars]
         )
         shared = {"origin_utc_ns": origin_utc_ns, "power_mw": round(light.power_w * 1000)}
-        base_level = level_for_pct(round(light.base_pct))
+        self.base_level = base_level = level_for_pct(round(light.base_pct))
+        self.full_level = level_for_pct(round(light.full_pct))
         self.calendar, self.path = calendar, path
         self.ledger = LightLedger(path, calendar, base_level=base_level, **shared)
         self.rules = RuleBook(path, calendar, site.place.timezone, base_level=base_level, **shared) if rules else None

@@ -82,6 +82,38 @@ radars = [{{ name = "radar-1", x_m = 0, looks = "up" }}]
 """
 
 
+DISPLAY = """
+format = 1
+name = "bench-display"
+title = "A display on a pseudo-terminal"
+model = "laptop"
+product = "greenwave"
+period_ms = 100
+bench = true
+
+[wires.feed]
+kind = "uart"
+port = "{feed}"
+baud = 115200
+
+[wires.panel]
+kind = "matrix"
+width_px = 96
+height_px = 32
+driver = "frame-buffer"
+
+[devices.feed]
+part = "spat-feed"
+wire = "feed"
+message_format = "spat-xml"
+stale_ms = 300
+
+[devices.panel]
+part = "panel"
+wire = "panel"
+"""
+
+
 class Far:
     """The other end of a wire that is a symbolic link to a pseudo-terminal, so that it can be pulled and put back."""
 
@@ -249,6 +281,26 @@ def test_quiet_says_nothing(tmp_path: Path, streets: list[Street]) -> None:
     street.until_levels(BASE)
     assert street.stop(signal.SIGTERM) == 0
     assert street.said == ""
+
+
+def test_a_display_runs_on_a_feed_that_talks_rubbish_and_stops_cleanly(tmp_path: Path) -> None:
+    feed, board = Far(tmp_path / "feed"), tmp_path / "board.toml"
+    board.write_text(DISPLAY.format(feed=feed.path))
+    command = [sys.executable, "-m", "controllers", "run", "--site", "leezenflow-hoerstertor", "--board", str(board)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        try:
+            os.write(feed.fd, b"<DATA>" + bytes(range(256)) + b"</DATA>" * 20)
+            assert select.select([process.stderr], [], [], DEADLINE_NS / NS_PER_S)[0]
+            first = process.stderr.readline()
+            process.send_signal(signal.SIGTERM)
+            rest = process.communicate(timeout=DEADLINE_NS / NS_PER_S)[1]
+        finally:
+            process.kill()
+            feed.unplug()
+    assert process.returncode == 0
+    assert first == b"feed: stale\n"
+    assert rest.splitlines()[-1] == b"stopped"
 
 
 # --- words
