@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from drivers.units import FOREVER_NS as FOREVER_NS
-from drivers.units import NS_PER_MS as NS_PER_MS
-from drivers.units import NS_PER_S as NS_PER_S
+from drivers.units import NS_PER_S
 
 
 class Clock(Protocol):

@@ -197,9 +197,16 @@ class ChainDigest:
             self._block_end_ns = max(1, -(-tick_ns // self._block_ns)) * self._block_ns
 
     def _flush(self) -> None:
-        for key, data, run in _merged(self._waiting):
+        waiting = self._waiting
+        if len(waiting) == 1 and waiting[0][2] is None and self._on_record is None:  # the usual tick, said shortly
+            key, data, _ = waiting.pop()
+            self._pending += _HEAD.pack(self._tick, key, len(data)) + data
+            if len(self._pending) >= FOLD_BYTES:
+                self._fold()
+            return
+        for key, data, run in _merged(waiting):
             self._write(key, data, run)
-        self._waiting.clear()
+        waiting.clear()
 
     def _write(self, key: int, data: bytes, run: Run | None) -> None:
         if self._on_record is not None:

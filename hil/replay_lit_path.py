@@ -26,6 +26,8 @@ from hil.traffic.passages import RiderSource
 LEAD_NS = 60 * NS_PER_S
 """A traffic run begins this long before its first rider, so that controllers have started."""
 
+MOST_MISSES_SAID = 5
+
 NOTE = "recorded passages with synthesised radar"
 
 
@@ -149,11 +151,23 @@ def replay(
         us_per_frame=round(cpu_us / frames, 3) if frames else None,
         figures=by_figure(figures),
         command=request.command,
-        notes=run.notes,
+        notes=run.notes + missed(bench),
         provenance=recorder.provenance_lines,
     )
     lanes = collector.lanes(hours.hours) if collector is not None else None
     return Outcome(result=result, lanes=lanes), logs[0] if logs else None
+
+
+def missed(bench: LitPathBench) -> tuple[str, ...]:
+    """One sentence for each of the first lamps that were owed to somebody and not full."""
+    zone = ZoneInfo(bench.site.place.timezone)
+    lines = []
+    for from_ns, lamp in bench.ledger.misses[:MOST_MISSES_SAID]:
+        moment = datetime.fromtimestamp((bench.origin_utc_ns + from_ns) // NS_PER_S, zone)
+        x_m = bench.lamps_x_mm[lamp] / 1000
+        when = f"second {from_ns / NS_PER_S:.1f} ({moment:%d %b %H:%M:%S})"
+        lines.append(f"not lit in time: {bench.lamps[lamp]} at {x_m:g} m, owed from {when}")
+    return tuple(lines)
 
 
 def by_figure(figures: dict[str, Figures]) -> dict[str, dict[str, float | int | None]]:

@@ -52,9 +52,10 @@ class ControllerSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the light goes with a rider.
 
-    `power_w` is what one lamp draws at full level. A lamp is owed from `ahead_m` or `ahead_s` of riding, whichever is more, until `behind_m` past it. `rise_s` is the
-    gear's fade time, which has to be over by then. `hold_s` is how long a lamp stays full after that, `fall_s` how long
-    it sinks. `keep_s` is how long somebody unseen is still believed to be there.
+    `power_w` is what one lamp draws at full level. A lamp is owed from `ahead_m` or `ahead_s` of riding, whichever is
+    more, until `behind_m` past it. `rise_s` is the gear's fade time, which has to be over by then. `hold_s` is how long
+    a lamp stays full after that, `fall_s` how long it sinks. `keep_s` is how long somebody unseen is still believed to
+    be there.
     """
 
     calendar: Literal["other-sections", "rieselfelder", "always"] = "other-sections"

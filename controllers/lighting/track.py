@@ -98,7 +98,7 @@ class Track:
             self.tail_mm_s = -STRAY_MM_S
             self.ahead_mm = reach.ahead_mm
         else:
-            self.head_mm_s = head_mm_s = speed_mm_s * 23 // 20 + 300
+            self.head_mm_s = head_mm_s = speed_mm_s * 6 // 5 + 300
             self.tail_mm_s = speed_mm_s * 3 // 5
             self.ahead_mm = max(reach.ahead_mm, head_mm_s * reach.ahead_ms // 1000) + head_mm_s * reach.lead_ms // 1000
 

@@ -9,7 +9,9 @@ from typing import Protocol, runtime_checkable
 from drivers.clock import Clock
 from drivers.errors import LinkLost
 from drivers.interfaces import ByteLink
-from drivers.units import FOREVER_NS, NS_PER_MS
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
+
+_LONGEST_NS = 3600 * NS_PER_S  # poll() itself takes 24 days at most
 
 
 class Pollable(Protocol):
@@ -85,9 +87,11 @@ class WirePoll:
         return wake_ns
 
     def wait_until_ns(self, deadline_ns: int) -> None:
-        """Return at `deadline_ns`, or earlier when bytes have come."""
+        """Return at `deadline_ns`, an hour from now at most, or earlier when bytes have come."""
         self._watch()
-        left_ns = deadline_ns - self._clock.now_ns()
+        now_ns = self._clock.now_ns()
+        deadline_ns = min(deadline_ns, now_ns + _LONGEST_NS)
+        left_ns = deadline_ns - now_ns
         if left_ns >= NS_PER_MS:
             self._ask(left_ns // NS_PER_MS)
             if self._ready:

@@ -71,8 +71,8 @@ class Status:
     def line(self, losses: int) -> str:
         """Everything in one line.
 
-        Example: ``status: ticks 1204, overruns 0, late p99 131 us, max 402 us, losses 0, all well``. Ticks, overruns and
-        losses of wires are since the start, lateness of the ticks since the last line.
+        Example: ``status: ticks 1204, overruns 0, late p99 131 us, max 402 us, losses 0, all well``. Ticks, overruns
+        and losses of wires are since the start, lateness of the ticks since the last line.
         """
         late_us = sorted(late_ns // 1000 for late_ns in self._late_ns) or [0]
         p99_us = late_us[-(-99 * len(late_us) // 100) - 1]  # nearest rank

@@ -33,6 +33,8 @@ FULL_LEVEL = 254
 BASE_LEVEL = 170
 """10.1 % of full output, the base level of the reference site."""
 
+MOST_MISSES = 20
+
 _WILSON_Z2 = 3.841459
 
 
@@ -104,6 +106,8 @@ class LightLedger:
         self._riders: list[tuple[int, int, list[_Claim]]] = []  # heap: when done, number, claims
         self._number = 0
         self._riders_owed = self._riders_lit = self._met = self._met_full = 0
+        self.misses: list[tuple[int, int]] = []
+        """The first lamps that were owed and not full: (owed from, number of the lamp). For people who look for why."""
 
     def rider(self, rider: Rider) -> None:
         """Somebody is about to start a ride."""
@@ -190,6 +194,7 @@ class LightLedger:
         return {
             "now_ns": self.now_ns,
             "number": self._number,
+            "misses": [list(miss) for miss in self.misses],
             "counts": [self._riders_owed, self._riders_lit, self._met, self._met_full],
             "lamps": [lamp.snapshot() for lamp in self.lamps],
             "riders": [
@@ -202,6 +207,7 @@ class LightLedger:
         """Take over a snapshot of a ledger made with the same arguments."""
         self.now_ns, self._number = state["now_ns"], state["number"]
         self._riders_owed, self._riders_lit, self._met, self._met_full = state["counts"]
+        self.misses = [(from_ns, lamp) for from_ns, lamp in state["misses"]]
         for lamp, saved in zip(self.lamps, state["lamps"], strict=True):
             lamp.restore(saved)
         self._claims = [[] for _ in self.lamps]
@@ -228,6 +234,8 @@ class LightLedger:
             if claim.counts:
                 owed += 1
                 lit += not failed
+                if failed and len(self.misses) < MOST_MISSES:
+                    self.misses.append((claim.from_ns, claim.lamp))
             else:
                 self._met += 1
                 self._met_full += not failed

@@ -49,6 +49,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
             "ticks": self.ticks,
             "radar_frames": self.radar_frames,
             "us_per_frame": self.us_per_frame,
+            "times_real_time": round(self.span_s / self.wall_s, 1) if self.wall_s else None,
             **{name: known(rules) for name, rules in self.figures.items()},
             "groups": [dict(group) for group in self.groups] or None,
             "divergence": self.comparison.as_json() if self.verdict == "failed" and self.comparison else None,

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from controllers.cli import main
-from drivers.clock import NS_PER_S, SystemClock
+from drivers.clock import SystemClock
+from drivers.units import NS_PER_S
 
 DEADLINE_NS = 60 * NS_PER_S
 """For anything a test waits for; far more than it takes."""

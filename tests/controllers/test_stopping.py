@@ -6,8 +6,8 @@ import pytest
 
 from controllers.core.contract import LampLevel
 from controllers.core.failsafe_lamps import LampGate
-from drivers.clock import FOREVER_NS, NS_PER_S
 from drivers.quantities import DeviceHealth, LampStatus, WallTime
+from drivers.units import FOREVER_NS, NS_PER_S
 
 BASE, FULL = 170, 254
 LAMPS = {"lamp-1": 0, "lamp-2": 32_000}

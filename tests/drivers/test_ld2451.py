@@ -57,6 +57,7 @@ false_reports = st.integers(0, MAX_TARGETS).map(lambda n: REPORT_HEAD + (5 * n +
 false_acks = st.integers(2, MAX_ACK_PAYLOAD).map(lambda n: ACK_HEAD + n.to_bytes(2, "little"))
 cut_short = st.builds(lambda frame, left: frame[:left], st.one_of(reports, commands), st.integers(1, 9))
 loose_ends = st.one_of(st.binary(max_size=12), false_reports, false_acks, cut_short)
+rubbish = st.lists(loose_ends, max_size=3).map(b"".join).filter(lambda b: REPORT_TAIL not in b and ACK_TAIL not in b)
 anything = st.lists(st.one_of(loose_ends, marks, reports, commands), max_size=12).map(b"".join)
 
 
@@ -238,7 +239,7 @@ def test_what_is_encoded_is_read_back(wanted: list[Target]) -> None:
 @given(st.integers(0, 0xFF), st.integers(0, 0xFFFF), st.binary(max_size=MAX_ACK_PAYLOAD - 4))
 def test_any_acknowledgement_and_command_is_read_back(word: int, status: int, value: bytes) -> None:
     answer = encode_command(word | 0x0100, status.to_bytes(2, "little") + value)
-    if answer.find(ACK_TAIL) == len(answer) - 4 and ACK_HEAD not in value:
+    if answer.find(ACK_TAIL) == len(answer) - 4 and ACK_HEAD not in answer[1:]:
         assert feed(answer)[0] == [Ack(word, status, value)]
         assert feed(encode_command(word, value))[0] == [Command(word, value)]
 
@@ -265,11 +266,11 @@ def test_a_plain_search_of_all_bytes_finds_the_same(data: bytes) -> None:
 
 
 @settings(max_examples=200)
-@given(st.lists(st.tuples(st.lists(loose_ends, max_size=3).map(b"".join), reports), min_size=1, max_size=6))
+@given(st.lists(st.tuples(rubbish, reports), min_size=1, max_size=6))
 def test_rubbish_with_false_headers_never_swallows_a_true_frame(pairs: list[tuple[bytes, bytes]]) -> None:
-    events, stream = feed(b"".join(rubbish + frame for rubbish, frame in pairs))
+    events, stream = feed(b"".join(before + frame for before, frame in pairs))
     assert events == [event for _, frame in pairs for event in feed(frame)[0]]
-    assert stream.skipped_bytes == sum(len(rubbish) for rubbish, _ in pairs)
+    assert stream.skipped_bytes == sum(len(before) for before, _ in pairs)
 
 
 FITTING = st.lists(
@@ -288,7 +289,8 @@ def test_a_sound_report_holds_no_other_frame(n: int, filling: bytes, alarm: int)
     assert feed(frame)[0] == report
 
 
-@given(st.lists(st.one_of(st.binary(max_size=300), anything), max_size=20))
+@settings(max_examples=50)
+@given(st.lists(st.one_of(st.binary(max_size=300), anything), max_size=12))
 def test_any_bytes_raise_nothing_and_less_than_a_frame_is_held(chunks: list[bytes]) -> None:
     stream = Ld2451Stream()
     for chunk in chunks:
