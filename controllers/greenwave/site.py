@@ -29,6 +29,8 @@ class GreenwaveSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Signal group of the cycle track, 1 to 255 (0 means unknown in the standard, some feeds use it)."""
     distance_m: Annotated[float, msgspec.Meta(gt=0, le=1000)]
     """Way from display to stop line, in metres."""
+    board: _Name = "leezenflow"
+    """A board of the catalog or the path of a file."""
     format: Literal[1] = 1
     product: Literal["greenwave"] = "greenwave"
     feed: _Name = "feed"

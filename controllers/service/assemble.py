@@ -15,7 +15,7 @@ from controllers.core.scan_cycle import ScanCycle, Speaker
 from controllers.lighting.policy import LightingPolicy
 from controllers.lighting.site import ControllerSite, LightingSite, mm
 from controllers.lighting.stretch import zones
-from drivers.buses.dali import LEVEL, DaliBus
+from drivers.buses.dali import DaliBus
 from drivers.codecs.dali import FADE_TIME_NS, FULL, level_for_pct
 from drivers.codecs.panel_frame import dark
 from drivers.devices.lamp import DaliLamp
@@ -26,9 +26,6 @@ from drivers.quantities import Quantity
 if TYPE_CHECKING:
     from controllers.greenwave.site import GreenwaveSite
     from controllers.service.sites import Site
-
-GREENWAVE_BOARD = "leezenflow"
-"""The board of a display, whose site file names none."""
 
 
 class Controller:
@@ -64,12 +61,7 @@ class Controller:
     @property
     def sending(self) -> bool:
         """True while some lamp has not been told its newest level, by a bus that is not lost."""
-        for device in self.board.devices.values():
-            if isinstance(device, DaliBus):
-                state = device.snapshot()
-                if state["pending"] or state["flight"] == LEVEL:
-                    return True
-        return False
+        return any(isinstance(device, DaliBus) and device.levels_waiting for device in self.board.devices.values())
 
 
 def assemble(
@@ -85,7 +77,7 @@ def assemble(
         return lighting_controller(site, chosen, load_board(board or chosen.board), link_for)
     if controller is not None and controller != site.name:
         raise InputError(f"site {site.name} is one display; leave --controller {controller} out")
-    return greenwave_controller(site, load_board(board or GREENWAVE_BOARD), link_for)
+    return greenwave_controller(site, load_board(board or site.board), link_for)
 
 
 def _choose(site: LightingSite, name: str | None) -> ControllerSite:

@@ -107,6 +107,11 @@ class DaliBus:
             if not self._flight and now_ns < self.wake_ns:
                 self.wake_ns = now_ns
 
+    @property
+    def levels_waiting(self) -> bool:
+        """True while some lamp has not been told its newest level, by a bus that is not lost."""
+        return bool(self._pending) or self._flight == LEVEL
+
     def submit(
         self, procedure: str, args: tuple[int, ...], now_ns: int, *, owner: str, deadline_ns: int, priority: int = 1
     ) -> None:
