@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from drivers.errors import InputError
 from drivers.terminal import run
@@ -235,7 +236,8 @@ def _sim(said: argparse.Namespace) -> int:
 
     from hil.sim import sim
 
-    start = said.start or datetime.now().astimezone().replace(hour=22, minute=0, second=0, microsecond=0)
+    evening = datetime.now(ZoneInfo("Europe/Berlin")).replace(hour=22, minute=0, second=0, microsecond=0)
+    start = said.start or evening
     print(sim(said.site, said.board, start, said.seconds, said.speed, Console()))
     return 0
 

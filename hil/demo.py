@@ -8,7 +8,7 @@ from rich.console import Console
 
 from drivers.errors import InputError
 from hil.case import load_case, shipped
-from hil.live import live_on
+from hil.live import LiveOn
 from hil.outcome import Outcome, Request
 from hil.replay import replay
 from hil.report.junit import write_junit
@@ -32,7 +32,7 @@ def demo(out: Path, console: Console, *, live: bool = True) -> list[Outcome]:
             record=out / f"{name}.mcap",
             report=out / f"{name}.html",
             speed=max(1, round(case.seconds / SHOW_S)) if live and console.is_terminal else 0,
-            on_bench=live_on(console, case.title) if live else None,
+            on_bench=LiveOn(console, case.title) if live else None,
         )
         outcome = replay(request, lambda done, total: None)
         if outcome.last_frame is not None:

@@ -175,6 +175,55 @@ def _watts(levels: list[int], bench: LitPathBench) -> float:
     return sum(OUTPUT_PPM[level] for level in levels) * bench.site.light.power_w / 1e6
 
 
+class LiveOn:
+    """For `Request.on_bench`: draws whatever bench is started, until its span is over or `stop`."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console, self._title = console, title
+        self._shown: LiveView | None = None
+
+    def __call__(self, bench: LitPathBench | DisplayBench, span_ns: int) -> Callable[[int], None]:
+        """The bench starts; gives what to call as time goes."""
+        colour = self._console.color_system is not None
+        view: View = PathView(bench) if isinstance(bench, LitPathBench) else PanelView(bench, colour)
+        self._shown = shown = LiveView(view, self._console, self._title, span_ns)
+        shown.start()
+
+        def step(now_ns: int) -> None:
+            shown.step(now_ns)
+            if now_ns >= span_ns:
+                self.stop()
+
+        return step
+
+    def stop(self) -> None:
+        """Leave the last picture standing; a second call does nothing."""
+        if self._shown is not None:
+            self._shown.stop()
+            self._shown = None
+
+
+def _in_blocks(picture: Picture) -> str:
+    """Lit pixels as half blocks."""
+    lit = [any(picture.rgb[at : at + 3]) for at in range(0, len(picture.rgb), 3)]
+    width = picture.width_px
+    lines = []
+    for y in range(0, picture.height_px, 2):
+        upper, lower = lit[y * width : (y + 1) * width], lit[(y + 1) * width : (y + 2) * width]
+        lines.append("".join(" \u2580\u2584\u2588"[top + 2 * low] for top, low in zip(upper, lower, strict=True)))
+    return "\n".join(lines)
+
+
+def _warm(share: float) -> str:
+    """Warm white of a brightness between 0 and 1, on a night background."""
+    red, green, blue = 12 + 243 * share, 14 + 196 * share, 28 + 92 * share
+    return f"#{int(red):02x}{int(green):02x}{int(blue):02x}"
+
+
+def _watts(levels: list[int], bench: LitPathBench) -> float:
+    return sum(OUTPUT_PPM[level] for level in levels) * bench.site.light.power_w / 1e6
+
+
 def live_on(console: Console, title: str) -> Callable[[LitPathBench | DisplayBench, int], Callable[[int], None]]:
     """For `Request.on_bench`: draws whatever bench is started. The picture ends with the run."""
 

@@ -16,7 +16,7 @@ from drivers.units import FOREVER_NS, NS_PER_S
 from hil.benches.display import DisplayBench, display_board
 from hil.benches.lit_path import LitPathBench
 from hil.driving import Drive
-from hil.live import live_on
+from hil.live import LiveOn
 from hil.outcome import Request
 from hil.peers.contract import Peer
 from hil.peers.signal_controller import SignalController
@@ -97,12 +97,15 @@ def sim(site_name: str, board: str | None, start: datetime, seconds: float | Non
         fits(description, "greenwave", site.name)
         bench = DisplayBench(site, description, feed, origin_utc_ns=origin_utc_ns)
     span_ns = round(seconds * NS_PER_S) if seconds is not None else FOREVER_NS // 2
-    request = Request(subject="sim", speed=max(1, speed), on_bench=live_on(console, f"{site.name}, live; Ctrl-C ends"))
+    live = LiveOn(console, f"{site.name}, live; Ctrl-C ends")
+    request = Request(subject="sim", speed=max(1, speed), on_bench=live)
     bench.start()
     try:
         Drive(request, lambda done, total: None).run(bench, span_ns)
     except KeyboardInterrupt:
-        console.show_cursor(True)
+        pass  # this is how a sim ends
+    finally:
+        live.stop()
     if bench.bench.now_ns == 0:
         raise InputError("--seconds must be more than nothing")
     ran_s = bench.bench.now_ns / NS_PER_S

@@ -22,11 +22,20 @@ STRAY_MM_S = 500
 CONFIRM_NS = 450 * NS_PER_MS
 """A second report within this time makes a track of a detection; one report alone may be clutter."""
 
+LINGER_NS = 2 * NS_PER_S
+"""So long after its last measurement a track that claims nothing any more is still known."""
+
 OVERDUE_MM = 5_000
 """So far beyond the place where it had to be seen again, a track has probably turned."""
 
 SLACK_MM = 3_000
 """Position error allowed for everywhere: radar steps of 1 m, site files, a bicycle's length."""
+
+HEAD_PERMILLE, HEAD_MM_S = 1_200, 300
+"""Unseen, nobody rides faster than this makes of the last speed. With the lead, the reach stands a rise by a third."""
+
+TAIL_PERMILLE = 600
+"""Unseen, nobody is slower than this part of the last speed; who stops is met where the next view begins."""
 
 CLAIM_NOW = 0
 """`wake_ns` of a track whose claim is to be made anew at once."""
@@ -98,8 +107,8 @@ class Track:
             self.tail_mm_s = -STRAY_MM_S
             self.ahead_mm = reach.ahead_mm
         else:
-            self.head_mm_s = head_mm_s = speed_mm_s * 6 // 5 + 300
-            self.tail_mm_s = speed_mm_s * 3 // 5
+            self.head_mm_s = head_mm_s = speed_mm_s * HEAD_PERMILLE // 1000 + HEAD_MM_S
+            self.tail_mm_s = speed_mm_s * TAIL_PERMILLE // 1000
             self.ahead_mm = max(reach.ahead_mm, head_mm_s * reach.ahead_ms // 1000) + head_mm_s * reach.lead_ms // 1000
 
     def unlikeness_mm(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int) -> int:
@@ -147,8 +156,9 @@ class Track:
         else:
             tail = min(u0 + tail_mm_s * age_ns // NS_PER_S, self.hold_u_mm) - reach.behind_mm
             first = bisect_left(lamps, tail)
-            if first == len(lamps):
-                self.wake_ns = OVER
+            if first == len(lamps):  # past the last lamp; while it is still seen, nobody else's track may be taken for it
+                self.mask = 0
+                self.wake_ns = t0 + LINGER_NS if age_ns < LINGER_NS else OVER
                 return
             left_u_mm = lamps[first] + reach.behind_mm
             if left_u_mm < self.hold_u_mm:
