@@ -154,27 +154,6 @@ class LiveView:
             self._console.print(self._view.draw())
 
 
-def _in_blocks(picture: Picture) -> str:
-    """Lit pixels as half blocks."""
-    lit = [any(picture.rgb[at : at + 3]) for at in range(0, len(picture.rgb), 3)]
-    width = picture.width_px
-    lines = []
-    for y in range(0, picture.height_px, 2):
-        upper, lower = lit[y * width : (y + 1) * width], lit[(y + 1) * width : (y + 2) * width]
-        lines.append("".join(" \u2580\u2584\u2588"[top + 2 * low] for top, low in zip(upper, lower, strict=True)))
-    return "\n".join(lines)
-
-
-def _warm(share: float) -> str:
-    """Warm white of a brightness between 0 and 1, on a night background."""
-    red, green, blue = 12 + 243 * share, 14 + 196 * share, 28 + 92 * share
-    return f"#{int(red):02x}{int(green):02x}{int(blue):02x}"
-
-
-def _watts(levels: list[int], bench: LitPathBench) -> float:
-    return sum(OUTPUT_PPM[level] for level in levels) * bench.site.light.power_w / 1e6
-
-
 class LiveOn:
     """For `Request.on_bench`: draws whatever bench is started, until its span is over or `stop`."""
 
@@ -222,23 +201,3 @@ def _warm(share: float) -> str:
 
 def _watts(levels: list[int], bench: LitPathBench) -> float:
     return sum(OUTPUT_PPM[level] for level in levels) * bench.site.light.power_w / 1e6
-
-
-def live_on(console: Console, title: str) -> Callable[[LitPathBench | DisplayBench, int], Callable[[int], None]]:
-    """For `Request.on_bench`: draws whatever bench is started. The picture ends with the run."""
-
-    def on_bench(bench: LitPathBench | DisplayBench, span_ns: int) -> Callable[[int], None]:
-        view: View = (
-            PathView(bench) if isinstance(bench, LitPathBench) else PanelView(bench, console.color_system is not None)
-        )
-        shown = LiveView(view, console, title, span_ns)
-        shown.start()
-
-        def step(now_ns: int) -> None:
-            shown.step(now_ns)
-            if now_ns >= span_ns:
-                shown.stop()
-
-        return step
-
-    return on_bench
