@@ -82,10 +82,13 @@ Wire = UartWire | MemoryWire | MatrixWire
 
 
 class Ld2451(_Table, frozen=True, kw_only=True, tag="ld2451", tag_field="part"):
-    """A radar HLK-LD2451. It sends an idle frame a second, so the default takes it for silent after three."""
+    """A radar HLK-LD2451. It sends an idle frame a second, so the default takes it for silent after three.
+
+    Below 1500 ms a radar would look silent between two idle frames.
+    """
 
     wire: str
-    stale_ms: StaleMs = 3_000
+    stale_ms: Annotated[int, msgspec.Meta(ge=1_500, le=3_600_000)] = 3_000
 
 
 class Atxled(_Table, frozen=True, kw_only=True, tag="atxled", tag_field="part"):

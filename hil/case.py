@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -70,6 +71,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.start.tzinfo is None:
             raise ValueError("`start` needs its offset from UTC, e.g. 2026-02-20T18:30:00+01:00")
+        if self.signal is not None and (self.riders or self.ghosts or self.faults):
+            raise ValueError("a case has a `signal` (display) or riders, ghosts and faults (lit path), not both")
 
     @property
     def span_ns(self) -> int:
@@ -116,14 +119,15 @@ def riders_of(case: Case, origin: str) -> list[Rider]:
     return [scripted_rider(script, n, f"{origin}: $.riders[{n}]") for n, script in enumerate(case.riders)]
 
 
-def faults_of(case: Case, origin: str, known: frozenset[str]) -> Faults:
-    """The case's faults. `known`: what may be named, e.g. {"west", "west/dali", "west/radar-1"}. Raises InputError."""
+def faults_of(case: Case, origin: str, known: Mapping[str, Collection[str]]) -> Faults:
+    """The case's faults. `known`: what each kind may name, e.g. {"line-dark": ["west/dali"]}. Raises InputError."""
     spans: dict[str, dict[str, tuple[tuple[int, int], ...]]] = {}
     for n, fault in enumerate(case.faults):
-        if fault.what and fault.what not in known:
-            near = difflib.get_close_matches(fault.what, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
-            raise InputError(f"{origin}: $.faults[{n}].what: {fault.what!r} is not on this site; {hint}")
+        names = known.get(fault.kind, ())
+        if fault.what and fault.what not in names:
+            near = difflib.get_close_matches(fault.what, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(names))}"
+            raise InputError(f"{origin}: $.faults[{n}].what: {fault.kind} cannot be of {fault.what!r}; {hint}")
         by_name = spans.setdefault(fault.kind, {})
         span = (round(fault.from_s * NS_PER_S), round(fault.to_s * NS_PER_S))
         by_name[fault.what] = (*by_name.get(fault.what, ()), span)

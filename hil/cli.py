@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from drivers.errors import InputError
 from drivers.terminal import run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PAGE_WIDTH = 110
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--board", metavar="FILE", help="board file or catalog name instead of the site's own")
     added.add_argument("--site", metavar="FILE", default="kanalpromenade-reference", help="site file or shipped name")
     added.add_argument("--seconds", type=_positive, help="end after so many seconds (default: until interrupted)")
-    added.add_argument("--speed", type=int, default=1, help="multiple of real time, default 1")
+    added.add_argument("--speed", type=_times, default=1, help="multiple of real time, 1 to 1000, default 1")
     added.add_argument("--start", type=_moment, help="wall time at the start, e.g. 2026-02-20T22:00:00+01:00")
     added = _verb(verbs, "cases", _cases, "the cases that come with Leeze", "leeze-hil cases")
     added = _verb(verbs, "demo", _demo, "both cases, live, with report and traces", "leeze-hil demo --out out")
@@ -75,7 +81,7 @@ def _replay_parser(verbs: Any) -> None:
     added.add_argument("--json", action="store_true", help="end with one JSON object (docs/hil-result.schema.json)")
     added.add_argument("--seconds", type=_positive, help="end the run after so many seconds of the case")
     added.add_argument("--seed", type=int, default=0, help="chooses missed radar reports and traffic draws")
-    added.add_argument("--range-m", type=_positive, help="usable range of all radars instead of the site's")
+    added.add_argument("--range-m", type=_range_m, help="usable range of all radars instead of the site's")
     added.add_argument("--no-skip", action="store_true", help="run every tick and write every idle frame")
     added.add_argument("--no-rules", action="store_true", help="leave out the rules to compare with")
     added.add_argument("--snapshot", type=Path, metavar="FILE", help="write the state at --snapshot-at")
@@ -128,8 +134,6 @@ def _trace_parser(verbs: Any) -> None:
 
 
 def _replay(said: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from hil.outcome import Request
     from hil.replay import replay
     from hil.report.table import figures_table, verdict_table
@@ -160,7 +164,7 @@ def _replay(said: argparse.Namespace) -> int:
     if said.json:
         print(json.dumps(result.as_json()))
     else:
-        console = Console()
+        console = _console()
         if result.figures:
             console.print(figures_table(result.figures, result.title))
         for group in result.groups:
@@ -170,8 +174,7 @@ def _replay(said: argparse.Namespace) -> int:
         for note in result.notes:
             console.print(f"note: {note}", highlight=False)
     if result.verdict == "failed":
-        text = result.comparison.text() if result.comparison is not None else result.reason
-        print(f"failed: {text}\nagain: {request.command}", file=sys.stderr)
+        print(f"{result.explanation}\nagain: {request.command}", file=sys.stderr)
         return 1
     return 0
 
@@ -179,16 +182,18 @@ def _replay(said: argparse.Namespace) -> int:
 def _import_eco_counter(said: argparse.Namespace) -> int:
     from hil.importers.eco_counter import import_eco_counter, tally
 
-    counts = import_eco_counter(
-        said.csv, said.out, from_date=said.from_date, to_date=said.to_date, progress=lambda *_: None
-    )
-    print(f"{said.out}: {json.dumps(tally(counts))}")
+    _not_onto(said.out, said.csv)
+    counts = import_eco_counter(said.csv, said.out, from_date=said.from_date, to_date=said.to_date)
+    for broken in counts.first_broken:
+        print(f"{broken}; skipped", file=sys.stderr)
+    print(f"{said.out}: {tally(counts)}")
     return 0
 
 
 def _import_spat(said: argparse.Namespace) -> int:
     from hil.importers.trace_file import import_spat
 
+    _not_onto(said.out, [said.file])
     counts = import_spat(said.file, said.out, said.kind)
     for broken in counts.broken_lines[:10]:
         print(f"{said.file}: line {broken.line}: {broken.reason}; skipped", file=sys.stderr)
@@ -200,15 +205,13 @@ def _import_spat(said: argparse.Namespace) -> int:
 
 
 def _trace_info(said: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from hil.trace import info, print_info
 
     found = info(said.file)
     if said.json:
         print(json.dumps(found))
     else:
-        print_info(found, Console())
+        print_info(found, _console())
     return 0
 
 
@@ -232,13 +235,11 @@ def _trace_digest(said: argparse.Namespace) -> int:
 
 
 def _sim(said: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from hil.sim import sim
 
     evening = datetime.now(ZoneInfo("Europe/Berlin")).replace(hour=22, minute=0, second=0, microsecond=0)
     start = said.start or evening
-    print(sim(said.site, said.board, start, said.seconds, said.speed, Console()))
+    print(sim(said.site, said.board, start, said.seconds, said.speed, _console()))
     return 0
 
 
@@ -252,12 +253,17 @@ def _cases(said: argparse.Namespace) -> int:
 
 
 def _demo(said: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from hil.demo import demo
 
-    outcomes = demo(said.out, Console())
+    outcomes = demo(said.out, _console())
     return 1 if any(outcome.result.verdict == "failed" for outcome in outcomes) else 0
+
+
+def _console() -> Console:
+    """The terminal; files and pipes, which have no width, get one that tables and pictures fit into."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PAGE_WIDTH)
 
 
 class _Progress:
@@ -291,9 +297,27 @@ def _positive(text: str) -> float:
         value = float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
-    if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text} is not more than nothing")
+    if not 0.001 <= value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text} does not lie between 0.001 and 1e9")
     return value
+
+
+def _times(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1000):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 to 1000")
+    return int(text)
+
+
+def _range_m(text: str) -> float:
+    value = _positive(text)
+    if not 2 <= value <= 255:
+        raise argparse.ArgumentTypeError(f"{text} m is no range of a radar; 2 to 255 m")
+    return value
+
+
+def _not_onto(out: Path, sources: Sequence[Path]) -> None:
+    if any(out.resolve() == source.resolve() for source in sources):
+        raise InputError(f"{out}: is what is imported; write to another file")
 
 
 def _day(text: str) -> date:
@@ -308,4 +332,6 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no time like 2026-02-20T22:00:00+01:00") from None
+    if not 1971 <= moment.year <= 2200:
+        raise argparse.ArgumentTypeError(f"{text} does not lie between the years 1971 and 2200")
     return moment.astimezone()

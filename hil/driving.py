@@ -69,7 +69,15 @@ class Drive:
         begun_ns, cpu_ns = clock.now_ns(), cpu_time_ns()
         now_ns: int = getattr(getattr(bench, "bench", None), "now_ns", 0)
         first_ns = now_ns
-        snapshot_ns = round(request.snapshot_at_s * NS_PER_S) if request.snapshot_at_s is not None else span_ns + 1
+        snapshot_ns = round(request.snapshot_at_s * NS_PER_S) if request.snapshot_at_s is not None else span_ns
+        if first_ns >= span_ns:
+            raise InputError(
+                f"the snapshot stands at {first_ns / NS_PER_S:g} s, where this run has ended; let it be longer"
+            )
+        if not first_ns < snapshot_ns <= span_ns:
+            raise InputError(
+                f"--snapshot-at: choose a moment of the run, {first_ns / NS_PER_S:g} to {span_ns / NS_PER_S:g} s"
+            )
         hour_from_ns = now_ns
         while now_ns < span_ns:
             step_ns = PACE_NS * request.speed if request.speed else HOUR_NS if on_step is None else span_ns // 8 + 1
@@ -90,18 +98,18 @@ class Drive:
                 clock.sleep_until_ns(begun_ns + (now_ns - first_ns) // request.speed)
         self.wall_ns, self.cpu_ns = clock.now_ns() - begun_ns, cpu_time_ns() - cpu_ns
 
-    @staticmethod
-    def read_snapshot(path: Path) -> dict[str, Any]:
-        """A snapshot written by an earlier run. Raises InputError."""
-        try:
-            state = msgspec.json.decode(path.read_bytes())
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except msgspec.DecodeError as error:
-            raise InputError(f"{path}: is no snapshot: {error}") from None
-        if not isinstance(state, dict) or "bench" not in state:
-            raise InputError(f"{path}: is no snapshot of a run; write one with --snapshot FILE --snapshot-at SECONDS")
-        return state
+
+def read_snapshot(path: Path) -> dict[str, Any]:
+    """A snapshot written by an earlier run. Raises InputError."""
+    try:
+        state = msgspec.json.decode(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: is no snapshot: {error}") from None
+    if not isinstance(state, dict) or not isinstance(state.get("run"), dict):
+        raise InputError(f"{path}: is no snapshot of a run; write one with --snapshot FILE --snapshot-at SECONDS")
+    return state
 
 
 def snapshot_bytes(state: dict[str, Any]) -> bytes:

@@ -12,7 +12,7 @@ from controllers.lighting.site import LightingSite
 from controllers.service.sites import REFERENCE, load_site, shipped
 from drivers.errors import InputError
 from drivers.recording.reader import TraceReader
-from drivers.units import NS_PER_MS
+from drivers.units import NS_PER_MS, NS_PER_S
 from hil import replay_display, replay_lit_path, replay_trace
 from hil.case import Case, case_folder, load_case, nearest
 from hil.judge.alignment import Content, Tolerance
@@ -27,6 +27,7 @@ MCAP_MAGIC = b"\x89MCAP"
 
 def replay(request: Request, progress: Progress) -> Outcome:
     """Run what the request names. Raises InputError where it cannot be."""
+    _check_outputs(request)
     folder = case_folder(request.subject)
     outcome = _case(folder, request, progress) if folder is not None else _file(request, progress)
     if request.report is not None:
@@ -34,6 +35,20 @@ def replay(request: Request, progress: Progress) -> Outcome:
     if request.junit is not None:
         write_junit(request.junit, [outcome.result])
     return outcome
+
+
+def _check_outputs(request: Request) -> None:
+    """Refuse now what would fail after a long run: files that cannot be written, or are read by this very run."""
+    read = [Path(name).resolve() for name in (request.subject, request.resume) if name]
+    for path in (request.record, request.report, request.junit, request.snapshot):
+        if path is None:
+            continue
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: cannot be written: {path.parent} is no folder")
+        if path.is_dir():
+            raise InputError(f"{path}: cannot be written: it is a folder")
+        if path.resolve() in read:
+            raise InputError(f"{path}: is read by this run; write to another file")
 
 
 def _file(request: Request, progress: Progress) -> Outcome:
@@ -50,11 +65,17 @@ def _file(request: Request, progress: Progress) -> Outcome:
             f"{path}: neither a case ({nearest(request.subject)}) nor a file that can be read: {error.strerror}"
         ) from None
     if head == MCAP_MAGIC:
+        _only_lit_paths(request, "a trace is run from its start")
         return _trace(path, request, progress)
     site = load_site(request.site or REFERENCE)
     if not isinstance(site, LightingSite):
         raise InputError(f"traffic runs on a lit path; site {site.name} is {site.product}")
     return replay_lit_path.replay(request, site, progress)[0]
+
+
+def _only_lit_paths(request: Request, why: str) -> None:
+    if request.snapshot is not None or request.resume is not None:
+        raise InputError(f"--snapshot and --resume are for cases and traffic of lit paths; {why}")
 
 
 def _trace(path: Path, request: Request, progress: Progress) -> Outcome:
@@ -63,10 +84,9 @@ def _trace(path: Path, request: Request, progress: Progress) -> Outcome:
         outcome, log, expected = replay_trace.replay_trace(request, site, progress)
         contents = {sent.wire: _content(sent.wire) for sent in expected}
     else:
-        outcome, log, reader = replay_display.replay_feed(request, site, progress)
-        expected = list(replay_trace.recorded_outputs(reader, 100 * NS_PER_MS))
-        until_ns = max((sent.t_ns for sent in expected), default=0)
-        log.sent = [sent for sent in log.sent if sent.t_ns <= until_ns]
+        if request.range_m is not None:
+            raise InputError(f"--range-m is for lit paths; {path} holds the feed of a display")
+        outcome, log, expected = replay_display.replay_feed(request, site, progress)
         contents = {}
     if not expected:
         return outcome
@@ -84,20 +104,34 @@ def _recorded_on(path: Path) -> LightingSite | GreenwaveSite | None:
 def _case(folder: Path, request: Request, progress: Progress) -> Outcome:
     case = load_case(folder)
     origin = str(folder / "case.toml")
+    changed = (request.board, request.site, request.seconds, request.range_m, request.seed or None, request.resume)
+    if request.update_reference and any(value is not None for value in changed):
+        raise InputError(
+            "--update-reference takes the case as it is; "
+            "leave out --board, --site, --seconds, --range-m, --seed and --resume"
+        )
     beside = folder / case.site
     site = load_site(request.site or (str(beside) if beside.is_file() else case.site))
     if isinstance(site, LightingSite):
+        if case.signal is not None:
+            raise InputError(f"{origin}: $.signal: the lit path {site.name} has no signal; name a display's site")
         outcome, log = replay_lit_path.replay(request, site, progress, case=case, origin=origin)
         assert log is not None
     else:
         if case.signal is None:
             raise InputError(f"{origin}: $.signal: a case on the display site {site.name} needs a signal programme")
+        _only_lit_paths(request, f"{site.name} is a display")
+        if request.range_m is not None:
+            raise InputError(f"--range-m is for lit paths; {site.name} is a display and has no radar")
         outcome, log = replay_display.replay_case(case, folder.name, site, request, progress)
     reference = folder / "reference.txt"
     if request.update_reference:
         periods = dict.fromkeys(sorted({sent.wire.partition("/")[0] for sent in log.sent}), _period_ms(log))
         write_reference(reference, log.sent, case=folder.name, periods_ms=periods)
-    return _promised(case, _against(reference, case, outcome, log, request))
+    outcome = _against(reference, case, outcome, log, request)
+    if request.seconds is not None and request.seconds < case.seconds:
+        return outcome  # promises are made for the whole case
+    return _promised(case, outcome)
 
 
 def _period_ms(log: SentLog) -> int:
@@ -109,7 +143,8 @@ def _against(reference: Path, case: Case, outcome: Outcome, log: SentLog, reques
         return outcome
     expected = read_reference(reference)
     if request.seconds is not None:
-        expected = [sent for sent in expected if sent.t_ns < request.seconds * 1e9]
+        until_ns = round(request.seconds * NS_PER_S)
+        expected = [sent for sent in expected if sent.t_ns < until_ns]
     contents: dict[str, Content] = {sent.wire: _content(sent.wire) for sent in expected}
     tolerance = msgspec.structs.replace(case.tolerance, contents={**contents, **case.tolerance.contents})
     return _judged(outcome, compare(expected, log.sent, tolerance))
@@ -132,7 +167,7 @@ def _promised(case: Case, outcome: Outcome) -> Outcome:
     broken = broken_promises(case, outcome.result.figures)
     if not broken:
         return outcome
-    result = msgspec.structs.replace(outcome.result, verdict="failed", notes=(*outcome.result.notes, *broken))
+    result = msgspec.structs.replace(outcome.result, verdict="failed", broken=tuple(broken))
     return msgspec.structs.replace(outcome, result=result)
 
 
@@ -142,10 +177,13 @@ def broken_promises(case: Case, figures: Mapping[str, Mapping[str, float | int |
     share = figures.get("lit_share", {}).get("leeze")
     wanted = case.promise.lit_share_at_least
     if wanted is not None and (share is None or share < wanted):
-        broken.append(f"promise broken: {share} of riders lit in time, {wanted:g} promised")
+        found = "nobody was owed light" if share is None else f"{share:.1%} of riders lit in time"
+        broken.append(f"promise broken: {found}, {wanted:.1%} promised")
     limit = case.promise.energy_below_always_on
     if limit is not None:
-        energy, always = figures["energy_wh"].get("leeze"), figures["energy_wh"].get("always_on")
+        energies = figures.get("energy_wh", {})
+        energy, always = energies.get("leeze"), energies.get("always_on")
         if energy is None or not always or energy >= limit * always:
-            broken.append(f"promise broken: {energy} Wh of {always} Wh always on, below {limit:g} promised")
+            found = "energy unknown (--no-rules?)" if energy is None or always is None else f"{energy} of {always} Wh"
+            broken.append(f"promise broken: {found}, below {limit:.1%} of always on promised")
     return broken

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from controllers.greenwave.site import GreenwaveSite
+from controllers.service.assemble import fits
 from drivers.codecs.spat_uper import SpatUperStream
 from drivers.codecs.spat_xml import SpatXmlStream
 from drivers.errors import InputError
@@ -18,19 +19,20 @@ from hil.benches.display import DisplayBench, display_board
 from hil.case import Case
 from hil.collect_display import DisplayCollector
 from hil.driving import Drive
+from hil.judge.reference import Sent
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.peers.contract import Peer
 from hil.peers.playback import Playback
 from hil.peers.signal_controller import SignalController
 from hil.record import Recording, recording
+from hil.replay_trace import recorded_outputs, what_is_wrong
 from hil.report.result import RunResult
 
-BOARD = "leezenflow-laptop"
 ASSUMED_WAY_M = 120.0
 """Way from display to stop line where a feed is replayed without a site."""
 
 TAIL_NS = 20 * NS_PER_S
-"""A recorded feed is replayed so long beyond its end: the display must go dark in that time."""
+"""Imported messages are replayed so long beyond their end: the display must go dark in that time."""
 
 BOARD_NAME = "leezenflow"
 
@@ -52,13 +54,16 @@ def replay_case(
 
 def replay_feed(
     request: Request, site: GreenwaveSite | None, progress: Progress
-) -> tuple[Outcome, SentLog, TraceReader]:
-    """A recorded feed. Without a site, the display is one for the first group with timing of the first station."""
+) -> tuple[Outcome, SentLog, list[Sent]]:
+    """A recorded feed, and what the display sent when it was recorded (nothing, where messages were imported).
+
+    Without a site, the display is one for the first group with timing of the first station.
+    """
     path = Path(request.subject)
     reader = TraceReader(path)
     wire = feed_wire(reader, path)
     message_format = wire.content
-    notes: tuple[str, ...] = () if reader.complete else (f"the trace is not complete: {reader.note}",)
+    notes: tuple[str, ...] = ()
     if site is None:
         site = site_of(reader, wire, path)
         notes += (f"no site given: display {ASSUMED_WAY_M:g} m before group {site.group} of station {site.station}",)
@@ -74,11 +79,15 @@ def replay_feed(
         players.append(Playback("trace", {f"{wire.board}/{wire.name}": link}, events))
         return players[0]
 
-    last_ns = max((e.t_ns for e in reader.events([f"/wire/{wire.board}/{wire.name}/rx"])), default=0)
     log, collector, bench, recorder = _bench(site, request, feed, origin_utc_ns, message_format)
-    span_ns = last_ns + TAIL_NS
+    expected = list(recorded_outputs(reader, bench.period_ns))
+    wrong, lost = what_is_wrong(reader)
+    notes += (wrong,) if wrong else ()
+    last_ns = max((event.t_ns for event in reader.events(["/wire/*", "/tick/*"])), default=0)
+    span_ns = last_ns + 1 if expected else last_ns + TAIL_NS
     outcome = _run(bench, collector, recorder, request, progress, span_ns, path.stem, path.stem, notes)
-    return outcome, log, reader
+    until_ns = round(outcome.result.span_s * NS_PER_S)
+    return outcome, log, [] if lost else [sent for sent in expected if sent.t_ns < until_ns]
 
 
 def feed_wire(reader: TraceReader, path: Path) -> Wire:
@@ -86,8 +95,10 @@ def feed_wire(reader: TraceReader, path: Path) -> Wire:
     for wire in reader.wires:
         if wire.content in ("spat-xml", "spat-uper"):
             return wire
-    listed = ", ".join(f"{wire.board}/{wire.name} ({wire.content})" for wire in reader.wires) or "none"
-    raise InputError(f"{path}: no wire with a signal feed to replay; its wires: {listed}")
+    listed = ", ".join(f"{wire.board}/{wire.name} ({wire.content})" for wire in reader.wires)
+    if not listed:
+        raise InputError(f"{path}: holds nothing to replay: {reader.note or 'no wires'}")
+    raise InputError(f"{path}: no wire with a signal feed to replay; its wires: {listed}; name their site with --site")
 
 
 def site_of(reader: TraceReader, wire: Wire, path: Path) -> GreenwaveSite:
@@ -118,7 +129,13 @@ def _bench(
     logs: list[SentLog] = []
     collectors: list[DisplayCollector] = []
     recorder = recording(request)
-    board = display_board(request.board or BOARD, message_format)
+    board = display_board(request.board or site.board, message_format)
+    fits(board, "greenwave", site.name)
+    for name in (site.feed, site.panel):
+        if name not in board.devices:
+            raise InputError(
+                f"site {site.name}: board {board.name} has no {name!r}; it has: {', '.join(board.devices)}"
+            )
     feed_of, panel_of = board.devices[site.feed].wire, board.devices[site.panel].wire
 
     def sinks(wires: list[str], period_ns: int) -> list[Sink]:

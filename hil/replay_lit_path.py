@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable
+from contextlib import closing
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from boards.build import load_board
 from controllers.lighting.site import LightingSite, mm
+from controllers.service.assemble import fits
 from drivers.errors import InputError
 from drivers.links.tap import Sink
+from drivers.recording.provenance import file_digest
 from drivers.units import NS_PER_S
-from hil.benches.lit_path import Faults, ListedRiders, LitPathBench, Riders
+from hil.benches.lit_path import Faults, ListedRiders, LitPathBench
 from hil.case import Case, faults_of, riders_of
 from hil.collect import PathCollector
-from hil.driving import Drive, HourMeter, snapshot_bytes
+from hil.driving import Drive, HourMeter, read_snapshot, snapshot_bytes
 from hil.judge.light_ledger import Figures
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.record import recording
@@ -32,10 +37,19 @@ NOTE = "recorded passages with synthesised radar"
 
 
 class LitRun:
-    """One run, set up: the bench, how long, and what it is called."""
+    """One run, set up: the bench, how long, what it is called, and what to call when it is over."""
 
-    def __init__(self, bench: LitPathBench, span_ns: int, name: str, title: str, notes: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        bench: LitPathBench,
+        span_ns: int,
+        name: str,
+        title: str,
+        notes: tuple[str, ...],
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
         self.bench, self.span_ns, self.name, self.title, self.notes = bench, span_ns, name, title, notes
+        self.close = close
 
 
 def with_range(site: LightingSite, range_m: float | None) -> LightingSite:
@@ -53,11 +67,13 @@ def with_range(site: LightingSite, range_m: float | None) -> LightingSite:
 
 def case_run(case: Case, origin: str, site: LightingSite, request: Request, sinks: Any) -> LitRun:
     """A case on its site."""
-    known = frozenset(
-        name
-        for one in site.controllers
-        for name in (one.name, f"{one.name}/dali", *(f"{one.name}/{radar.name}" for radar in one.radars))
-    )
+    lines = [f"{one.name}/dali" for one in site.controllers]
+    known = {
+        "radar-silent": [f"{one.name}/{radar.name}" for one in site.controllers for radar in one.radars],
+        "gateway-silent": lines,
+        "line-dark": lines,
+        "controller-off": [one.name for one in site.controllers],
+    }
     bench = LitPathBench(
         with_range(site, request.range_m),
         ListedRiders(riders_of(case, origin)),
@@ -81,7 +97,7 @@ def traffic_run(path: Path, site: LightingSite, request: Request, sinks: Any) ->
     if first_ns >= 1 << 62:
         raise InputError(f"{path}: holds no passage; import one with `leeze-hil import eco-counter CSV -o TRAFFIC`")
     origin_utc_ns = (first_ns - LEAD_NS) // NS_PER_S * NS_PER_S
-    riders: Riders = RiderSource(path, seed=request.seed, origin_utc_ns=origin_utc_ns)
+    riders = RiderSource(path, seed=request.seed, origin_utc_ns=origin_utc_ns)
     bench = LitPathBench(
         with_range(site, request.range_m),
         riders,
@@ -93,7 +109,10 @@ def traffic_run(path: Path, site: LightingSite, request: Request, sinks: Any) ->
         board=request.board,
         rules=request.rules,
     )
-    last = datetime.fromisoformat(header.to_date or "1970-01-01").replace(tzinfo=zone)
+    try:
+        last = datetime.combine(date.fromisoformat(header.to_date), time(), zone)
+    except ValueError:
+        raise InputError(f"{path}: line 1: `to` is {header.to_date!r}; it should read like 2024-02-25") from None
     end_utc_ns = round(last.timestamp() + 86_400) * NS_PER_S + 600 * NS_PER_S
     ranges = sorted({radar.range_m for one in bench.site.controllers for radar in one.radars})
     notes = (
@@ -101,13 +120,16 @@ def traffic_run(path: Path, site: LightingSite, request: Request, sinks: Any) ->
         f"usable radar range {', '.join(f'{r:g}' for r in ranges)} m; calendar {site.light.calendar}",
         f"passages of {header.site or 'one counter'}, {header.from_date} to {header.to_date}",
     )
-    return LitRun(bench, end_utc_ns - origin_utc_ns, path.stem, f"{header.site or path.stem} on {site.name}", notes)
+    title = f"{header.site or path.stem} on {site.name}"
+    return LitRun(bench, end_utc_ns - origin_utc_ns, path.stem, title, notes, riders.close)
 
 
 def replay(
     request: Request, site: LightingSite, progress: Progress, *, case: Case | None = None, origin: str = ""
 ) -> tuple[Outcome, SentLog | None]:
     """Run it. The judge's part (reference, promise) is the caller's; the log holds what was sent, for cases only."""
+    if request.board is not None:
+        fits(load_board(request.board), "lighting", site.name)
     logs: list[SentLog] = []
 
     def sinks(wires: list[str], period_ns: int) -> list[Sink]:
@@ -126,15 +148,22 @@ def replay(
     bench = run.bench
     span_ns = round(request.seconds * NS_PER_S) if request.seconds is not None else run.span_ns
     collector = PathCollector(bench) if request.report is not None else None
-    recorder.attach(bench.bench, bench.boards, {site.name: site}, bench.contents, bench.origin_utc_ns)
+    recorder.attach(bench.bench, bench.boards, {site.name: bench.site}, bench.contents, bench.origin_utc_ns)
+    about = {
+        "configuration": recorder.provenance.configuration_digest,
+        "input": file_digest(Path(origin) if case is not None else Path(request.subject)),
+        "seed": request.seed,
+        "rules": request.rules,
+    }
     hours = HourMeter(bench)
     drive = Drive(request, progress)
-    with recorder:
+    with closing(run), recorder:
         if request.resume is not None:
-            bench.restore(drive.read_snapshot(request.resume))
+            resume(bench, request.resume, about)
         else:
             bench.start()
-        drive.run(bench, span_ns, hours, lambda: snapshot_bytes(bench.snapshot()))
+        frames_before = bench.radar_frames
+        drive.run(bench, span_ns, hours, lambda: snapshot_bytes({"run": about, **bench.snapshot()}))
         digest = bench.finish()
     figures = {"leeze": bench.ledger.figures()} | (bench.rules.figures() if bench.rules is not None else {})
     frames = bench.radar_frames
@@ -148,7 +177,7 @@ def replay(
         wall_s=round(drive.wall_ns / NS_PER_S, 3),
         ticks=bench.bench.ticks,
         radar_frames=frames,
-        us_per_frame=round(cpu_us / frames, 3) if frames else None,
+        us_per_frame=round(cpu_us / (frames - frames_before), 3) if frames > frames_before else None,
         figures=by_figure(figures),
         command=request.command,
         notes=run.notes + missed(bench),
@@ -168,6 +197,18 @@ def missed(bench: LitPathBench) -> tuple[str, ...]:
         when = f"second {from_ns / NS_PER_S:.1f} ({moment:%d %b %H:%M:%S})"
         lines.append(f"not lit in time: {bench.lamps[lamp]} at {x_m:g} m, owed from {when}")
     return tuple(lines)
+
+
+def resume(bench: LitPathBench, path: Path, about: dict[str, Any]) -> None:
+    """Let `bench` go on from a snapshot of the same run, as `about` describes it. Raises InputError."""
+    state = read_snapshot(path)
+    other = [name for name, value in about.items() if state["run"].get(name) != value]
+    if other:
+        raise InputError(f"{path}: is a snapshot of another run: other {', '.join(other)}; repeat that run's options")
+    try:
+        bench.restore(state)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: does not fit this program ({error!r}); write it again with --snapshot") from None
 
 
 def by_figure(figures: dict[str, Figures]) -> dict[str, dict[str, float | int | None]]:

@@ -9,7 +9,7 @@ from boards.build import load_board
 from boards.parts import contents
 from controllers.core.scan_cycle import ScanCycle
 from controllers.lighting.site import ControllerSite, LightingSite
-from controllers.service.assemble import lighting_controller
+from controllers.service.assemble import fits, lighting_controller
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
@@ -24,6 +24,7 @@ from hil.judge.reference import Sent
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.peers.playback import Playback
 from hil.record import recording
+from hil.replay_lit_path import with_range
 from hil.report.result import RunResult
 
 
@@ -35,11 +36,28 @@ def recorded_outputs(reader: TraceReader, period_ns: int) -> Iterator[Sent]:
             yield Sent(tick, event.t_ns, f"{event.board}/{event.wire}", event.data)
 
 
+def what_is_wrong(reader: TraceReader) -> tuple[str, bool]:
+    """A note on a trace that has been read to its end, and whether input in its middle is lost.
+
+    A trace that was cut holds everything up to the cut, and is judged up to there. One damaged in its middle gives the
+    controllers other input than they had: what they send then proves nothing.
+    """
+    lost = {"bad chunks": reader.bad_chunks, "bad messages": reader.bad_messages}
+    if reader.complete:
+        lost["skipped bytes"] = reader.skipped_bytes
+    if any(lost.values()):
+        counted = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
+        return f"the trace is damaged ({counted}): input is lost, so what was sent is not judged", True
+    return ("" if reader.complete else f"the trace is not complete: {reader.note}"), False
+
+
 class TraceBench:
     """The controllers of a site with a trace at the far end of every wire."""
 
     def __init__(self, site: LightingSite, reader: TraceReader, request: Request) -> None:
-        self.site = site
+        if request.board is not None:
+            fits(load_board(request.board), "lighting", site.name)
+        self.site = site = with_range(site, request.range_m)
         self.boards = {one.name: load_board(request.board or one.board) for one in site.controllers}
         self.contents = {f"{n}/{wire}": what for n, b in self.boards.items() for wire, what in contents(b).items()}
         self.wires = sorted(self.contents)
@@ -98,14 +116,16 @@ def replay_trace(request: Request, site: LightingSite, progress: Progress) -> tu
     for event in reader.events(["/wire/*", "/idle/*", "/tick/*"]):
         last_ns = max(last_ns, event.t_ns)
     expected = list(recorded_outputs(reader, bench.period_ns))
+    wrong, lost = what_is_wrong(reader)
+    if lost:
+        expected = []
     span_ns = round(request.seconds * NS_PER_S) if request.seconds is not None else last_ns + 1
-    bench.recorder.attach(bench.bench, bench.boards, {site.name: site}, bench.contents, origin_utc_ns)
+    bench.recorder.attach(bench.bench, bench.boards, {site.name: bench.site}, bench.contents, origin_utc_ns)
     drive = Drive(request, progress)
     with bench.recorder:
         bench.bench.start(origin_utc_ns)
         drive.run(bench, span_ns)
         bench.digest.finish(span_ns)
-    notes = () if reader.complete else (f"the trace is not complete: {reader.note}",)
     result = RunResult(
         case=path.stem,
         title=f"{path.stem} again on {site.name}",
@@ -115,7 +135,7 @@ def replay_trace(request: Request, site: LightingSite, progress: Progress) -> tu
         wall_s=round(drive.wall_ns / NS_PER_S, 3),
         ticks=bench.bench.ticks,
         command=request.command,
-        notes=notes,
+        notes=(wrong,) if wrong else (),
         provenance=bench.recorder.provenance_lines,
     )
     return Outcome(result=result), bench.log, [sent for sent in expected if sent.t_ns < span_ns]

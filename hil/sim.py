@@ -93,7 +93,7 @@ def sim(site_name: str, board: str | None, start: datetime, seconds: float | Non
         def feed(link: MemoryLink) -> Peer:
             return SignalController("signal", link, programme, start_utc_ns=origin_utc_ns)
 
-        description = display_board(board or "leezenflow-laptop")
+        description = display_board(board or site.board)
         fits(description, "greenwave", site.name)
         bench = DisplayBench(site, description, feed, origin_utc_ns=origin_utc_ns)
     span_ns = round(seconds * NS_PER_S) if seconds is not None else FOREVER_NS // 2

@@ -24,6 +24,11 @@ from controllers.core.contract import Command, LampLevel
 from drivers.quantities import DeviceHealth, LampStatus, Message, Quantity, RadarReport, WallTime
 from drivers.units import FOREVER_NS
 
+EVERYWHERE = (-(1 << 40), 1 << 40)
+
+MAX_DOUBTS = 32
+"""More than there are devices to doubt; what a neighbour names beyond that is one doubt, everywhere."""
+
 
 class Calendar(Protocol):
     """When light is wanted at all."""
@@ -128,9 +133,7 @@ class LampGate:
         if isinstance(value, DeviceHealth):
             return self._doubt(value.source, None if value.ok else self._zones.get(value.source))
         if isinstance(value, Message):
-            if "doubt" not in value.body:
-                return False
-            return self._doubt(f"{value.source}/{value.body.get('of')}", self._stretch(value.body["doubt"]))
+            return self._hear(value.source, value.body)
         if isinstance(value, LampStatus):
             if value.source not in self._waiting:
                 return False
@@ -142,6 +145,29 @@ class LampGate:
             self._read_calendar(now_ns)
             return True
         return False
+
+    def _hear(self, neighbour: str, body: dict[str, object]) -> bool:
+        """A neighbour's word: one doubt that came or went (``doubt``, ``of``), or all it has (``doubts``)."""
+        if "doubts" in body:
+            said = body["doubts"]
+            named = said if isinstance(said, dict) else {"all": said}
+            gone = [
+                of for of in self._doubts if of.startswith(f"{neighbour}/") and of[len(neighbour) + 1 :] not in named
+            ]
+            for of in gone:
+                del self._doubts[of]
+            changed = bool(gone)
+            for of, stretch in named.items():
+                changed |= self._named(neighbour, f"{neighbour}/{of}", self._stretch(stretch))
+            return changed
+        if "doubt" in body:
+            return self._named(neighbour, f"{neighbour}/{body.get('of')}", self._stretch(body["doubt"]))
+        return False
+
+    def _named(self, neighbour: str, source: str, stretch: tuple[int, int] | None) -> bool:
+        if stretch is not None and source not in self._doubts and len(self._doubts) >= MAX_DOUBTS:
+            return self._doubt(f"{neighbour}/more", EVERYWHERE)
+        return self._doubt(source, stretch)
 
     def _doubt(self, source: str, stretch: tuple[int, int] | None) -> bool:
         before = self._doubts.get(source)
@@ -156,8 +182,8 @@ class LampGate:
         if said is None:
             return None
         if isinstance(said, list) and len(said) == 2 and all(isinstance(end, int) for end in said):
-            return said[0] - self._reach_mm, said[1] + self._reach_mm
-        return -(1 << 40), 1 << 40
+            return min(said) - self._reach_mm, max(said) + self._reach_mm
+        return EVERYWHERE
 
     def _on_time(self, now_ns: int) -> bool:
         """The calendar's edge, and the end of waiting for gear that does not answer."""
@@ -179,7 +205,8 @@ class LampGate:
         else:
             utc_ns = now_ns + self._utc_offset_ns
             self._lit = self._calendar.lit_at(utc_ns)
-            self._edge_ns = min(FOREVER_NS, self._calendar.next_edge_ns(utc_ns) - self._utc_offset_ns)
+            edge_utc_ns = self._calendar.next_edge_ns(utc_ns)
+            self._edge_ns = edge_utc_ns - self._utc_offset_ns if edge_utc_ns < FOREVER_NS else FOREVER_NS
         self._set_wake()
 
     def _set_wake(self) -> None:

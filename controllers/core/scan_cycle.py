@@ -118,6 +118,7 @@ class ScanCycle:
         """All state, as JSON-able values."""
         return {
             "ticks": self.ticks,
+            "send_errors": self.send_errors,
             "inbox": msgspec.to_builtins(self.inbox),
             "policy": self.policy.snapshot(),
             "gate": self.gate.snapshot(),
@@ -126,7 +127,7 @@ class ScanCycle:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot of a controller built from the same board and site."""
-        self.ticks = state["ticks"]
+        self.ticks, self.send_errors = state["ticks"], state["send_errors"]
         self.inbox[:] = msgspec.convert(state["inbox"], list[Quantity])
         self.policy.restore(state["policy"])
         self.gate.restore(state["gate"])

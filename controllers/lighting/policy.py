@@ -8,13 +8,15 @@ Messages to a neighbour (one JSON object each; ages, never stamps)::
 
     {"kind": "rider", "id": 7, "x_mm": 150000, "v_mm_s": 5500, "age_ms": 12}
     {"kind": "doubt", "of": "radar-3", "doubt": [128000, 168000]}          "doubt": null once it is over
-    {"kind": "alive"}                                                       every ten seconds
+    {"kind": "alive", "doubts": {"radar-3": [128000, 168000]}}              every ten seconds: all doubts there are
+
+The list in "alive" is what counts: it mends a message that was lost, and a doubt from before a restart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -41,12 +43,12 @@ MAX_TRACKS = 64
 
 
 class _Announced(msgspec.Struct, frozen=True):
-    """A neighbour's rider, as its message says."""
+    """A neighbour's rider, as its message says. Numbers that no rider has are no rider."""
 
-    id: int
-    x_mm: int
-    v_mm_s: int
-    age_ms: int
+    id: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+    x_mm: Annotated[int, msgspec.Meta(ge=-100_000_000, le=100_000_000)]
+    v_mm_s: Annotated[int, msgspec.Meta(ge=-50_000, le=50_000)]
+    age_ms: Annotated[int, msgspec.Meta(ge=-60_000, le=60_000)]
 
 
 class LightingPolicy:
@@ -119,16 +121,21 @@ class LightingPolicy:
         inside = view.leave_u_mm[lane] - u_mm > max(speed // 2, view.margin_mm)
         hold_mm = u_mm if inside else view.next_u_mm[lane]
         if best is None:
-            if len(self.tracks) >= MAX_TRACKS:
-                self.tracks.pop(0)
-            best = Track(self._next_id, "", t_ns)
-            self._next_id += 1
-            self.tracks.append(best)
+            best = self._new_track("", t_ns)
         else:
             best.confirmed = True
         best.measured(lane, u_mm, speed, t_ns, hold_mm, self._reach)
         if best.confirmed and (speed > best.published_mm_s or t_ns - best.published_ns >= ANNOUNCE_NS):
             self._announce(best, x_mm, v_mm_s, now_ns, commands)
+
+    def _new_track(self, remote: str, t_ns: int) -> Track:
+        if len(self.tracks) >= MAX_TRACKS:  # what may be clutter goes first, the oldest first
+            at = next((n for n, track in enumerate(self.tracks) if not track.confirmed), 0)
+            del self.tracks[at]
+        track = Track(self._next_id, remote, t_ns)
+        self._next_id += 1
+        self.tracks.append(track)
+        return track
 
     def _announce(self, track: Track, x_mm: int, v_mm_s: int, now_ns: int, commands: list[Command]) -> None:
         for device, (low, high) in self.stretch.neighbour_spans.items():
@@ -150,18 +157,14 @@ class LightingPolicy:
         except msgspec.ValidationError:
             return False
         x_mm, v_mm_s = rider.x_mm, rider.v_mm_s
-        t_ns = message.t_ns - max(0, min(rider.age_ms, 60_000)) * NS_PER_MS
+        t_ns = message.t_ns - max(0, rider.age_ms) * NS_PER_MS
         lane, u_mm, speed = (0, x_mm, v_mm_s) if v_mm_s >= 0 else (1, -x_mm, -v_mm_s)
         remote = f"{message.source}/{rider.id}"
         track = next((known for known in self.tracks if known.remote == remote), None)
         if track is None:
             track = self._nearest(lane, u_mm, speed, t_ns)
         if track is None:
-            if len(self.tracks) >= MAX_TRACKS:
-                self.tracks.pop(0)
-            track = Track(self._next_id, remote, t_ns)
-            self._next_id += 1
-            self.tracks.append(track)
+            track = self._new_track(remote, t_ns)
         elif track.t0_ns >= t_ns:  # the own radar knows better
             track.remote = remote
             return False
@@ -241,18 +244,13 @@ class LightingPolicy:
             self._doubts.pop(health.source, None)
         else:
             self._doubts[health.source] = list(span)
-        commands += self._doubt_messages(health.source)
-
-    def _doubt_messages(self, source: str) -> list[Command]:
-        body = {"kind": "doubt", "of": source, "doubt": self._doubts.get(source)}
-        return [Publish(device, body) for device in self.stretch.neighbour_spans]
+        body = {"kind": "doubt", "of": health.source, "doubt": self._doubts.get(health.source)}
+        commands += [Publish(device, body) for device in self.stretch.neighbour_spans]
 
     def _alive(self, now_ns: int, commands: list[Command]) -> None:
         self._alive_ns = now_ns // ALIVE_NS * ALIVE_NS + ALIVE_NS
         for device in self.stretch.neighbour_spans:
-            commands.append(Publish(device, {"kind": "alive"}))
-        for source in self._doubts:  # said again, in case it was not heard
-            commands += self._doubt_messages(source)
+            commands.append(Publish(device, {"kind": "alive", "doubts": dict(self._doubts)}))
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""

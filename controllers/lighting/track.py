@@ -156,7 +156,9 @@ class Track:
         else:
             tail = min(u0 + tail_mm_s * age_ns // NS_PER_S, self.hold_u_mm) - reach.behind_mm
             first = bisect_left(lamps, tail)
-            if first == len(lamps):  # past the last lamp; while it is still seen, nobody else's track may be taken for it
+            if first == len(
+                lamps
+            ):  # past the last lamp; while it is still seen, nobody else's track may be taken for it
                 self.mask = 0
                 self.wake_ns = t0 + LINGER_NS if age_ns < LINGER_NS else OVER
                 return

@@ -245,7 +245,7 @@ def _report(frame: bytes) -> Report | None:
         return None
     if length == 0:
         return IDLE
-    if length < 2 or frame[6] * TARGET_BYTES + 2 != length:
+    if frame[6] * TARGET_BYTES + 2 != length:
         return None
     body = frame[8:-4]
     if body and max(body[2::TARGET_BYTES]) > 1:  # there is no checksum: take a direction that cannot be for damage

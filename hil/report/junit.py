@@ -42,7 +42,7 @@ def _case(parent: ET.Element, suite: str, result: RunResult) -> None:
     if result.verdict == "failed":
         failure = ET.SubElement(case, "failure", {"message": clean(result.reason), "type": "divergence"})
         again = f"\nrun it again: {result.command}" if result.command else ""
-        failure.text = clean((result.comparison.text() if result.comparison else result.reason) + again)
+        failure.text = clean(result.explanation + again)
     elif result.verdict == "no-reference":
         ET.SubElement(case, "skipped", {"message": clean(result.reason)})
     told = [f"digest {result.digest}"] if result.digest else []

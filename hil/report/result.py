@@ -18,8 +18,9 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """One replay of one case.
 
     `span_s` is the time replayed, `wall_s` what it took; `us_per_frame` microseconds a radar frame, end to end.
-    `figures` are those of lamps, `groups` those of signals; either is empty where it does not apply. `command` runs it
-    again. `notes` are printed beside the figures, e.g. "recorded passages with synthesised radar".
+    `figures` are those of lamps, `groups` those of signals; either is empty where it does not apply. `broken` are the
+    case's promises that were not kept, a sentence each. `command` runs it again. `notes` are printed beside the
+    figures, e.g. "recorded passages with synthesised radar".
     """
 
     case: str
@@ -34,6 +35,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     figures: Figures = {}
     groups: tuple[Mapping[str, Any], ...] = ()
     comparison: Verdict | None = None
+    broken: tuple[str, ...] = ()
     command: str = ""
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, str] = {}
@@ -52,6 +54,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
             "times_real_time": round(self.span_s / self.wall_s, 1) if self.wall_s else None,
             **{name: known(rules) for name, rules in self.figures.items()},
             "groups": [dict(group) for group in self.groups] or None,
+            "broken_promises": list(self.broken) or None,
             "divergence": self.comparison.as_json() if self.verdict == "failed" and self.comparison else None,
         }
         return {key: value for key, value in found.items() if value not in (None, {})}
@@ -59,9 +62,17 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reason(self) -> str:
         """One sentence: why the verdict is what it is."""
-        if self.comparison is not None:
-            return self.comparison.reason
+        if self.comparison is not None and not (self.broken and self.comparison.passed):
+            return "; ".join([self.comparison.reason, *self.broken])
+        if self.broken:
+            return f"failed: {'; '.join(self.broken)}"
         return {"passed": "passed", "failed": "failed", "no-reference": "no reference to compare with"}[self.verdict]
+
+    @property
+    def explanation(self) -> str:
+        """The reason and, where something was compared, the first divergence with tick, time, wire and bytes."""
+        first = self.comparison.first if self.comparison is not None else None
+        return self.reason if first is None else f"{self.reason}\n{first.text()}"
 
 
 def known(rules: Mapping[str, float | int | None]) -> dict[str, float | int]:

@@ -84,6 +84,13 @@ def test_a_line_above_4096_bytes_is_skipped_however_it_comes(size: int, read: bo
     assert stream.skipped_bytes == (0 if read else size + 1)
 
 
+def test_the_longest_line_may_wait_for_its_newline() -> None:
+    stream = JsonLines()
+    assert stream.feed(object_of(MAX_LINE_BYTES)) == []
+    assert len(stream.feed(b"\n")) == 1
+    assert stream.skipped_bytes == 0
+
+
 @given(anything, st.data())
 def test_cut_anywhere_the_same_objects_come_with_the_same_counts(data: bytes, draw: st.DataObject) -> None:
     whole, pieces = JsonLines(), JsonLines()

@@ -161,6 +161,20 @@ def test_frames_told_in_bulk_are_as_good_as_frames_one_by_one(moves: list[tuple[
     assert device.snapshot() == other.snapshot()
 
 
+@pytest.mark.parametrize(("before", "told"), [(ONE, [RadarReport(1, "radar-1", ())]), (IDLE_FRAME, [])])
+@pytest.mark.parametrize("started", [ONE[:7], b"\xf4"])
+def test_idle_frames_told_in_bulk_behind_a_frame_cut_short_are_found(
+    started: bytes, before: bytes, told: list[Quantity]
+) -> None:
+    device, far, emitted = radar()
+    far.write(before + started, 0)
+    emitted.clear()
+    far.repeat(IDLE_FRAME, 1, 3, 3)
+    assert emitted == told
+    assert device.stream.skipped_bytes == len(started)
+    assert device.wake_ns == 3 + STALE_NS
+
+
 def test_of_frames_told_in_bulk_the_last_comes_at_the_last_time_even_where_the_span_does_not_divide() -> None:
     device, far, emitted = radar()
     far.repeat(ONE, 0, 100, 4)

@@ -1,0 +1,97 @@
+"""docs/licences.md names every package of requirements.lock, and the code keeps to what it says."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("drivers", "boards", "controllers", "hil")
+LOCK = (ROOT / "requirements.lock").read_text()
+COPYLEFT = re.compile(r"\b(?:[AL]?GPL|MPL|EUPL)-")
+
+
+def locked() -> dict[str, str]:
+    return dict(re.findall(r"(?m)^([a-z0-9][a-z0-9.-]*)==(\S+)", LOCK))
+
+
+def table() -> dict[str, tuple[str, str, str]]:
+    """Package -> (version, licence, use)."""
+    text = (ROOT / "docs" / "licences.md").read_text()
+    rows = re.findall(r"(?m)^\| `([^`]+)` \| (\S+) \| ([^|]+?) \| (runtime|development) \|", text)
+    assert len({row[0] for row in rows}) == len(rows), "a package stands twice in the table"
+    return {name: (version, licence, use) for name, version, licence, use in rows}
+
+
+def runtime() -> set[str]:
+    """What an installed Leeze needs: its own dependencies, and theirs, by the lock's `# via` lines."""
+    needed_by: dict[str, set[str]] = {}
+    for block in re.split(r"(?m)^(?=[a-z0-9])", LOCK)[1:]:
+        name = block.partition("==")[0]
+        needed_by[name] = set(re.findall(r"(?m)^ +#(?: +via)? +(.+)$", block)) - {"via"}
+    found: set[str] = set()
+    while more := {name for name, by in needed_by.items() if by & (found | {"leeze (pyproject.toml)"})} - found:
+        found |= more
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of all absolute imports of a file, also of the late ones."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def test_every_locked_package_stands_in_the_table_and_nothing_else() -> None:
+    assert set(table()) == set(locked())
+
+
+def test_the_table_has_the_locked_versions() -> None:
+    assert {name: row[0] for name, row in table().items()} == locked()
+
+
+def test_the_table_knows_what_an_installed_leeze_needs() -> None:
+    assert {name for name, row in table().items() if row[2] == "runtime"} == runtime()
+
+
+def test_no_package_under_a_copyleft_licence_is_needed_at_run_time() -> None:
+    assert [name for name, row in table().items() if row[2] == "runtime" and COPYLEFT.search(row[1])] == []
+
+
+def test_the_table_says_what_the_installed_packages_say_of_themselves() -> None:
+    differs = {}
+    for name, (_, licence, _) in table().items():
+        try:
+            metadata = importlib.metadata.metadata(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # locked for another system
+        for stated in metadata.get_all("License-Expression") or []:
+            if stated != licence:
+                differs[name] = (licence, stated)
+    assert differs == {}
+
+
+def test_the_packages_import_nothing_that_is_for_development_only() -> None:
+    top_level = importlib.metadata.packages_distributions()
+    allowed = runtime()
+    strange = []
+    for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        for name in imported(path) - set(sys.stdlib_module_names) - set(PACKAGES):
+            if not {known.lower() for known in top_level.get(name, [name])} & allowed:
+                strange.append(f"{path.relative_to(ROOT)}: {name}")
+    assert strange == []
+
+
+def test_the_project_is_under_the_eupl() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["license"] == "EUPL-1.2"
+    assert (ROOT / "LICENSE").read_text().startswith("EUROPEAN UNION PUBLIC LICENCE v. 1.2")
+    assert re.search(r"(?m)^  license: EUPL-1\.2$", (ROOT / "publiccode.yml").read_text())
