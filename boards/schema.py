@@ -88,7 +88,7 @@ class Ld2451(_Table, frozen=True, kw_only=True, tag="ld2451", tag_field="part"):
     """
 
     wire: str
-    stale_ms: Annotated[int, msgspec.Meta(ge=1_500, le=3_600_000)] = 3_000
+    stale_ms: Annotated[int, msgspec.Meta(ge=1_500, le=600_000)] = 3_000
 
 
 class Atxled(_Table, frozen=True, kw_only=True, tag="atxled", tag_field="part"):

@@ -58,10 +58,15 @@ class PathCollector:
         self._level[lamp] = (t_ns + duration_ns, to_level)
         if self._from_ns is None or since_ns > self._from_ns + self._window_ns:
             return
+        segments = self._segments[lamp]
         if t_ns > since_ns:
-            self._segments[lamp].append((since_ns, t_ns, level, level))
+            segments.append((since_ns, t_ns, level, level))
+        elif t_ns < since_ns and segments:  # the fade under way ends here
+            t0_ns, _, faded_from, _ = segments.pop()
+            if t0_ns < t_ns:
+                segments.append((t0_ns, t_ns, faded_from, from_level))
         if duration_ns:
-            self._segments[lamp].append((t_ns, t_ns + duration_ns, from_level, to_level))
+            segments.append((t_ns, t_ns + duration_ns, from_level, to_level))
 
     def _rider(self, rider: Rider) -> None:
         if self._from_ns is None and self._bench.ledger.passes_in_lit_hours(rider.start_ns, rider.end_ns):

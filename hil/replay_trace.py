@@ -63,9 +63,11 @@ class TraceBench:
         self.wires = sorted(self.contents)
         self.period_ns = min(board.period_ms for board in self.boards.values()) * NS_PER_MS
         recorded = {f"{wire.board}/{wire.name}": wire for wire in reader.wires}
+        if not recorded:
+            raise InputError(f"{reader.path}: holds nothing to replay: {reader.note or 'no wires'}")
         if not set(self.wires) & set(recorded):
             raise InputError(
-                f"{reader.path}: its wires ({', '.join(recorded) or 'none'}) are none of site {site.name}; "
+                f"{reader.path}: its wires ({', '.join(recorded)}) are none of site {site.name}; "
                 "name the site it was recorded on with --site"
             )
         idle = {n: recorded[w].idle for n, w in enumerate(self.wires) if w in recorded and recorded[w].idle}

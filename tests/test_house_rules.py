@@ -61,7 +61,7 @@ def every_file() -> Iterator[Path]:
 def found(pattern: re.Pattern[str], paths: Iterator[Path]) -> list[str]:
     places = []
     for path in paths:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
             if hit := pattern.search(line):
                 places.append(f"{in_project(path)}:{number}: {hit[0]}")
     return places

@@ -74,11 +74,11 @@ def test_a_lamp_speaks_on_the_wire_of_its_gateway_with_its_own_address() -> None
 
 def test_the_stale_time_of_the_file_is_that_of_the_device() -> None:
     text = (CATALOG / "kanalpromenade-lamp-laptop.toml").read_text()
-    text = text.replace('wire = "radar-1"\n', 'wire = "radar-1"\nstale_ms = 700\n')
+    text = text.replace('wire = "radar-1"\n', 'wire = "radar-1"\nstale_ms = 1700\n')
     rig = Rig(parse_board(text, "x.toml"))
     rig.far["radar-1"].write(REPORT, 0)
-    assert rig.board.devices["radar-1"].wake_ns == 700 * NS_PER_MS
-    rig.board.devices["radar-1"].advance(700 * NS_PER_MS)
+    assert rig.board.devices["radar-1"].wake_ns == 1700 * NS_PER_MS
+    rig.board.devices["radar-1"].advance(1700 * NS_PER_MS)
     assert [v.ok for v in rig.values if isinstance(v, DeviceHealth)] == [False]
 
 

@@ -107,7 +107,7 @@ driver = "frame-buffer"
 part = "spat-feed"
 wire = "feed"
 message_format = "spat-xml"
-stale_ms = 300
+stale_ms = 1500
 
 [devices.panel]
 part = "panel"
@@ -245,7 +245,7 @@ def test_the_gear_is_asked_for_its_level_before_any_lamp_is_told_one(tmp_path: P
 def test_a_radar_that_is_not_there_ends_nothing_and_its_zone_is_lit_until_it_is_plugged_in(
     tmp_path: Path, streets: list[Street]
 ) -> None:
-    street = Street(tmp_path, stale_ms=300, radar=False)
+    street = Street(tmp_path, stale_ms=1500, radar=False)
     streets.append(street)
     street.until_levels(FULL)
     street.until(lambda: "radar-1: no frame" in street.said, "the silence to be told")

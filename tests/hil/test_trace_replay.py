@@ -145,10 +145,9 @@ def test_a_damaged_trace_never_blames_the_controllers(
     damaged.write_bytes(data)
     try:
         result = again(damaged).result
-    except InputError as error:
-        assert str(damaged) in str(error)
-    else:
-        assert result.verdict == "passed" or any("is damaged" in note for note in result.notes), result.reason
+    except InputError:
+        return  # nothing of it is left; the message is looked at elsewhere
+    assert result.verdict == "passed" or any("is damaged" in note for note in result.notes), result.reason
 
 
 def write(path: Path, wires: list[Wire], passed: list[tuple[int, int, bool, bytes]], **about: Any) -> Path:
@@ -187,9 +186,11 @@ def test_a_trace_with_hostile_names_makes_a_page_that_stays_text(leeze_hil: Any,
     page, junit = tmp_path / "p.html", tmp_path / "p.xml"
     ran = leeze_hil("replay", path, "--site", "kanalpromenade-reference", "--report", page, "--junit", junit)
     assert ran.code == 1  # the hostile wire's byte is sent by nobody
-    assert hostile in ran.err
-    assert '<script>alert("x")' not in page.read_text(encoding="utf-8")
-    assert '<script>alert("x")' not in junit.read_text(encoding="utf-8")
+    assert "a&lt;b&gt;&amp;" in page.read_text(encoding="utf-8")
+    for written in (page, junit):
+        assert '<script>alert("x")' not in written.read_text(encoding="utf-8")
+        assert "a<b>" not in written.read_text(encoding="utf-8")
+    assert hostile in "".join(leeze_hil("trace", "cat", path).out.split("\n"))
     assert leeze_hil("trace", "info", path).code == 0
 
 
