@@ -26,7 +26,7 @@ LINGER_NS = 2 * NS_PER_S
 """So long after its last measurement a track that claims nothing any more is still known."""
 
 OVERDUE_MM = 5_000
-"""So far beyond the place where it had to be seen again, a track has probably turned."""
+"""Expected so far beyond the place where it had to be seen again, somebody is overdue: has stopped, and may turn."""
 
 SLACK_MM = 3_000
 """Position error allowed for everywhere: radar steps of 1 m, site files, a bicycle's length."""
@@ -155,10 +155,14 @@ class Track:
                 wake_ns = min(wake_ns, t0 - (-(u0 - ahead_mm - lamps[first - 1]) * NS_PER_S // STRAY_MM_S))
         else:
             tail = min(u0 + tail_mm_s * age_ns // NS_PER_S, self.hold_u_mm) - reach.behind_mm
+            if self.hold_u_mm < FAR_MM:
+                overdue_ns = t0 - (-(self.hold_u_mm + OVERDUE_MM - u0) * NS_PER_S // self.speed_mm_s)
+                if now_ns < overdue_ns:
+                    wake_ns = min(wake_ns, overdue_ns)
+                else:  # stopped somewhere since, and free to ride back as well
+                    tail = min(tail, u0 - reach.ahead_mm)
             first = bisect_left(lamps, tail)
-            if first == len(
-                lamps
-            ):  # past the last lamp; while it is still seen, nobody else's track may be taken for it
+            if first == len(lamps):  # past the last lamp; as long as it is seen, nobody else may be taken for it
                 self.mask = 0
                 self.wake_ns = t0 + LINGER_NS if age_ns < LINGER_NS else OVER
                 return
