@@ -27,8 +27,8 @@ MCAP_MAGIC = b"\x89MCAP"
 
 def replay(request: Request, progress: Progress) -> Outcome:
     """Run what the request names. Raises InputError where it cannot be."""
-    _check_outputs(request)
     folder = case_folder(request.subject)
+    _check_outputs(request, folder)
     outcome = _case(folder, request, progress) if folder is not None else _file(request, progress)
     if request.report is not None:
         write_page(request.report, outcome.result, outcome.lanes)
@@ -37,9 +37,11 @@ def replay(request: Request, progress: Progress) -> Outcome:
     return outcome
 
 
-def _check_outputs(request: Request) -> None:
+def _check_outputs(request: Request, folder: Path | None) -> None:
     """Refuse now what would fail after a long run: files that cannot be written, or are read by this very run."""
     read = [Path(name).resolve() for name in (request.subject, request.resume) if name]
+    if folder is not None:
+        read += [(folder / name).resolve() for name in ("case.toml", "reference.txt")]
     for path in (request.record, request.report, request.junit, request.snapshot):
         if path is None:
             continue

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from controllers.greenwave.site import GreenwaveSite
-from controllers.service.assemble import fits
 from drivers.codecs.spat_uper import SpatUperStream
 from drivers.codecs.spat_xml import SpatXmlStream
 from drivers.errors import InputError
@@ -19,6 +18,7 @@ from hil.benches.display import DisplayBench, display_board
 from hil.case import Case
 from hil.collect_display import DisplayCollector
 from hil.driving import Drive
+from hil.fitting import check_display
 from hil.judge.reference import Sent
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.peers.contract import Peer
@@ -130,12 +130,7 @@ def _bench(
     collectors: list[DisplayCollector] = []
     recorder = recording(request)
     board = display_board(request.board or site.board, message_format)
-    fits(board, "greenwave", site.name)
-    for name in (site.feed, site.panel):
-        if name not in board.devices:
-            raise InputError(
-                f"site {site.name}: board {board.name} has no {name!r}; it has: {', '.join(board.devices)}"
-            )
+    check_display(site, board)
     feed_of, panel_of = board.devices[site.feed].wire, board.devices[site.panel].wire
 
     def sinks(wires: list[str], period_ns: int) -> list[Sink]:

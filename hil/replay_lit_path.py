@@ -11,9 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from boards.build import load_board
 from controllers.lighting.site import LightingSite, mm
-from controllers.service.assemble import fits
 from drivers.errors import InputError
 from drivers.links.tap import Sink
 from drivers.recording.provenance import file_digest
@@ -22,6 +20,7 @@ from hil.benches.lit_path import Faults, ListedRiders, LitPathBench
 from hil.case import Case, faults_of, riders_of
 from hil.collect import PathCollector
 from hil.driving import Drive, HourMeter, read_snapshot, snapshot_bytes
+from hil.fitting import check_path
 from hil.judge.light_ledger import Figures
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.record import recording
@@ -96,6 +95,13 @@ def traffic_run(path: Path, site: LightingSite, request: Request, sinks: Any) ->
     looking.close()
     if first_ns >= 1 << 62:
         raise InputError(f"{path}: holds no passage; import one with `leeze-hil import eco-counter CSV -o TRAFFIC`")
+    try:
+        last = datetime.combine(date.fromisoformat(header.to_date), time(), zone)
+    except ValueError:
+        raise InputError(f"{path}: line 1: `to` is {header.to_date!r}; it should read like 2024-02-25") from None
+    end_utc_ns = round(last.timestamp() + 86_400) * NS_PER_S + 600 * NS_PER_S
+    if end_utc_ns <= first_ns:
+        raise InputError(f"{path}: line 1: `to` is {header.to_date!r}, before the first passage")
     origin_utc_ns = (first_ns - LEAD_NS) // NS_PER_S * NS_PER_S
     riders = RiderSource(path, seed=request.seed, origin_utc_ns=origin_utc_ns)
     bench = LitPathBench(
@@ -109,11 +115,6 @@ def traffic_run(path: Path, site: LightingSite, request: Request, sinks: Any) ->
         board=request.board,
         rules=request.rules,
     )
-    try:
-        last = datetime.combine(date.fromisoformat(header.to_date), time(), zone)
-    except ValueError:
-        raise InputError(f"{path}: line 1: `to` is {header.to_date!r}; it should read like 2024-02-25") from None
-    end_utc_ns = round(last.timestamp() + 86_400) * NS_PER_S + 600 * NS_PER_S
     ranges = sorted({radar.range_m for one in bench.site.controllers for radar in one.radars})
     notes = (
         NOTE,
@@ -128,8 +129,7 @@ def replay(
     request: Request, site: LightingSite, progress: Progress, *, case: Case | None = None, origin: str = ""
 ) -> tuple[Outcome, SentLog | None]:
     """Run it. The judge's part (reference, promise) is the caller's; the log holds what was sent, for cases only."""
-    if request.board is not None:
-        fits(load_board(request.board), "lighting", site.name)
+    check_path(site, request.board)
     logs: list[SentLog] = []
 
     def sinks(wires: list[str], period_ns: int) -> list[Sink]:

@@ -9,7 +9,7 @@ from boards.build import load_board
 from boards.parts import contents
 from controllers.core.scan_cycle import ScanCycle
 from controllers.lighting.site import ControllerSite, LightingSite
-from controllers.service.assemble import fits, lighting_controller
+from controllers.service.assemble import lighting_controller
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
@@ -20,6 +20,7 @@ from drivers.units import NS_PER_MS, NS_PER_S
 from hil.benches.in_process import Fork, InProcessBench, Slot
 from hil.digest import ChainDigest
 from hil.driving import Drive
+from hil.fitting import check_path
 from hil.judge.reference import Sent
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.peers.playback import Playback
@@ -55,8 +56,7 @@ class TraceBench:
     """The controllers of a site with a trace at the far end of every wire."""
 
     def __init__(self, site: LightingSite, reader: TraceReader, request: Request) -> None:
-        if request.board is not None:
-            fits(load_board(request.board), "lighting", site.name)
+        check_path(site, request.board)
         self.site = site = with_range(site, request.range_m)
         self.boards = {one.name: load_board(request.board or one.board) for one in site.controllers}
         self.contents = {f"{n}/{wire}": what for n, b in self.boards.items() for wire, what in contents(b).items()}

@@ -6,9 +6,7 @@ from datetime import datetime
 
 from rich.console import Console
 
-from boards.build import load_board
 from controllers.lighting.site import LightingSite
-from controllers.service.assemble import fits
 from controllers.service.sites import load_site
 from drivers.errors import InputError
 from drivers.links.memory import MemoryLink
@@ -16,6 +14,7 @@ from drivers.units import FOREVER_NS, NS_PER_S
 from hil.benches.display import DisplayBench, display_board
 from hil.benches.lit_path import LitPathBench
 from hil.driving import Drive
+from hil.fitting import check_display, check_path
 from hil.live import LiveOn
 from hil.outcome import Request
 from hil.peers.contract import Peer
@@ -84,8 +83,7 @@ def sim(site_name: str, board: str | None, start: datetime, seconds: float | Non
     origin_utc_ns = int(start.timestamp()) * NS_PER_S
     bench: LitPathBench | DisplayBench
     if isinstance(site, LightingSite):
-        if board is not None:
-            fits(load_board(board), "lighting", site.name)
+        check_path(site, board)
         bench = LitPathBench(site, EndlessRiders(1), origin_utc_ns=origin_utc_ns, board=board, rules=False)
     else:
         programme = example_programme(site.station, site.group)
@@ -94,7 +92,7 @@ def sim(site_name: str, board: str | None, start: datetime, seconds: float | Non
             return SignalController("signal", link, programme, start_utc_ns=origin_utc_ns)
 
         description = display_board(board or site.board)
-        fits(description, "greenwave", site.name)
+        check_display(site, description)
         bench = DisplayBench(site, description, feed, origin_utc_ns=origin_utc_ns)
     span_ns = round(seconds * NS_PER_S) if seconds is not None else FOREVER_NS // 2
     live = LiveOn(console, f"{site.name}, live; Ctrl-C ends")

@@ -43,6 +43,9 @@ CLAIM_NOW = 0
 OVER = -1
 """`wake_ns` of a track that is to be forgotten."""
 
+QUIET_NS = 300 * NS_PER_MS
+"""A claim that stays as it is for so long need not be worked out again at every report: three reports are due then."""
+
 REACTION_MS = 500
 """Second report, bus and tick grid, before a lamp begins to rise."""
 
@@ -77,6 +80,8 @@ class Track:
         "mask",
         "published_mm_s",
         "published_ns",
+        "quiet_from_mm",
+        "quiet_to_mm",
         "remote",
         "speed_mm_s",
         "t0_ns",
@@ -94,12 +99,20 @@ class Track:
         self.published_ns = -FOREVER_NS
         self.published_mm_s = 0
         self.wake_ns = CLAIM_NOW
+        self.quiet_from_mm, self.quiet_to_mm = 0, -1
 
     def measured(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int, hold_u_mm: int, reach: Reach) -> None:
-        """Take over a measurement, of the own radar or the neighbour's. The claim has to be made anew."""
-        self.wake_ns = CLAIM_NOW
+        """Take over a measurement, of the own radar or the neighbour's.
+
+        The claim has to be made anew, but where the same lamps are claimed for `QUIET_NS` to come anyway.
+        """
+        same = speed_mm_s == self.speed_mm_s
+        if same and lane == self.lane and self.quiet_from_mm <= u_mm <= self.quiet_to_mm:
+            self.wake_ns = t_ns + QUIET_NS
+        else:
+            self.wake_ns = CLAIM_NOW
         self.lane, self.u0_mm, self.t0_ns, self.hold_u_mm = lane, u_mm, t_ns, hold_u_mm
-        if speed_mm_s == self.speed_mm_s:
+        if same:
             return
         self.speed_mm_s = speed_mm_s
         if speed_mm_s < SLOW_MM_S:
@@ -174,6 +187,19 @@ class Track:
             wake_ns = min(wake_ns, t0 - (-(lamps[after] - ahead_mm - u0) * NS_PER_S // head_mm_s))
         self.mask = lane.masks[after] & ~lane.masks[first] if after > first else 0
         self.wake_ns = wake_ns
+        if tail_mm_s < 0 or self.speed_mm_s * QUIET_NS >= OVERDUE_MM * NS_PER_S:
+            self.quiet_to_mm = -FAR_MM
+            return
+        # Measured anywhere from .. to at this speed, and for QUIET_NS on, first and after would come out the same.
+        low, high = -FAR_MM, FAR_MM
+        if first > 0:
+            low = lamps[first - 1] + reach.behind_mm + 1
+        if after > 0:
+            low = max(low, lamps[after - 1] - ahead_mm)
+        if after < len(lamps):
+            high = lamps[after] - ahead_mm - head_mm_s * QUIET_NS // NS_PER_S - 1
+        self.quiet_from_mm = low
+        self.quiet_to_mm = min(high, lamps[first] + reach.behind_mm - tail_mm_s * QUIET_NS // NS_PER_S - 1)
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""

@@ -50,8 +50,8 @@ class DisplayBench:
         self.period_ns = board.period_ms * NS_PER_MS
         self.digest = ChainDigest(self.period_ns, self.wires, {})
         sink: Sink = self.digest
-        if sinks is not None:
-            sink = Fork([self.digest, *sinks(self.wires, self.period_ns)])
+        if sinks is not None and (more := sinks(self.wires, self.period_ns)):
+            sink = Fork([self.digest, *more])
         self.bench = InProcessBench(sink, skip=skip)
         self.slot = Slot(name, self._make)
         near: dict[str, MemoryLink] = {}

@@ -182,14 +182,17 @@ class InProcessBench:
         """Let everything happen that happens before `until_ns`; then it is `until_ns`, and idle frames are told."""
         peers, slots, wakes, touched = self.peers, self.slots, self._wakes, self._touched
         n_peers = len(peers)
+        chore_ns = self._chore_ns()
+        stop_ns = min(until_ns, chore_ns)
         while True:
             now_ns = min(wakes)
-            chore_ns = self._chores[self._chores_done][0] if self._chores_done < len(self._chores) else FOREVER_NS
-            if chore_ns <= now_ns and chore_ns < until_ns:
+            if now_ns >= stop_ns:
+                if chore_ns >= until_ns:
+                    break
                 self._run_chore(chore_ns)
+                chore_ns = self._chore_ns()
+                stop_ns = min(until_ns, chore_ns)
                 continue
-            if now_ns >= until_ns:
-                break
             who = wakes.index(now_ns)
             self.now_ns = now_ns
             if who < n_peers:
@@ -233,6 +236,10 @@ class InProcessBench:
     def poke(self, peer: int) -> None:
         """A peer has been given work from outside its wire (a rider, a fault): ask it again when it wants to run."""
         self._touched.append(peer)
+
+    def _chore_ns(self) -> int:
+        """When the next chore is due."""
+        return self._chores[self._chores_done][0] if self._chores_done < len(self._chores) else FOREVER_NS
 
     def _run_chore(self, now_ns: int) -> None:
         self.now_ns = now_ns

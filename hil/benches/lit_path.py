@@ -179,8 +179,8 @@ class LitPathBench:
         idle = {n: IDLE_FRAME for n, wire in enumerate(self.wires) if self.contents[wire] == "ld2451"}
         self.digest = ChainDigest(self.period_ns, self.wires, idle)
         sink: Sink = self.digest
-        if sinks is not None:
-            sink = Fork([self.digest, *sinks(self.wires, self.period_ns)])
+        if sinks is not None and (more := sinks(self.wires, self.period_ns)):
+            sink = Fork([self.digest, *more])
         self.bench = InProcessBench(sink, skip=skip)
 
         lamps = [(mm(lamp.x_m), one.name, lamp.name) for one in site.controllers for lamp in one.lamps]

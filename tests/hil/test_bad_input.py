@@ -72,6 +72,10 @@ def test_a_site_that_names_what_its_board_has_not_is_refused(leeze_hil: Any, rid
         ran = leeze_hil("replay", ride, "--site", ride / "site.toml")
         assert ran.code == 2
         assert new.split('"')[1] in ran.err
+    (ride / "site.toml").write_text(lit.replace('neighbours = { neighbour = "west" }\n', ""))
+    ran = leeze_hil("replay", ride, "--site", ride / "site.toml")
+    assert ran.code == 2
+    assert "add it to the neighbours of east" in ran.err
     display = (sites / "leezenflow-hoerstertor.toml").read_text()
     (signal / "site.toml").write_text(f'{display}\npanel = "wall"\n')
     ran = leeze_hil("replay", signal, "--site", signal / "site.toml")
@@ -101,7 +105,7 @@ GOOD = "[1708450200,1,20]\n[1708450260,-1,18]\n"
         (header() + "[1708450200,1,20]\n[1708450100,1,20]\n", "line 3"),
         (header() + "[1708450200,7,20]\n", "line 2"),
         (header() + "[1708450200,1,-4]\n", "line 2"),
-        (header() + "[1" + "0" * 30 + ",1,20]\n", "line 2"),
+        (header() + "[1" + "0" * 30 + ",1,20]\n", "holds no passage"),
     ],
 )
 def test_traffic_that_is_broken_is_refused_with_its_line(leeze_hil: Any, tmp_path: Path, text: str, told: str) -> None:
@@ -142,6 +146,7 @@ def test_a_run_never_writes_onto_what_it_reads(leeze_hil: Any, ride: Path, traff
         [traffic, "--junit", traffic],
         [ride, "--resume", state, "--snapshot", state, "--snapshot-at", 60],
         [ride, "--record", ride / "case.toml"],
+        [ride, "--junit", ride / "reference.txt"],
     ):
         ran = leeze_hil("replay", *words)
         assert ran.code == 2

@@ -41,8 +41,8 @@ def test_a_demo_into_a_pipe_shows_stills_and_writes_everything(leeze_hil: Any, t
     cases = ET.parse(out / "cases.xml").getroot().findall(".//testcase")
     assert [case.get("name") for case in cases] == sorted(shipped())
     with Image.open(out / "leezenflow-crossing-panel.png") as picture:
-        assert picture.width == 3 * picture.height
-        assert len(picture.convert("RGB").getcolors() or []) > 1  # not all dark
+        assert picture.width > 2 * picture.height
+        assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 3  # not all dark
 
 
 def test_in_a_terminal_each_case_is_shown_in_about_four_seconds(

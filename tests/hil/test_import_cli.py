@@ -221,7 +221,7 @@ def test_a_recorded_day_gives_sane_figures(leeze_hil: Any, recordings: Path, tmp
     passages = len(out.read_text().splitlines()) - 1
     found = leeze_hil("replay", out, "--json").result
     assert found["verdict"] == "no-reference"
-    assert 86_000 < found["span_s"] < 2 * 86_400
+    assert 60_000 < found["span_s"] <= 86_400 + 700  # from the first rider on
     riders = found["riders"]["leeze"]
     assert 50 < riders < passages
     assert set(found["riders"].values()) == {riders}
@@ -229,7 +229,7 @@ def test_a_recorded_day_gives_sane_figures(leeze_hil: Any, recordings: Path, tmp
     assert found["lit_share"]["leeze"] > 0.95
     assert found["lit_share_low95"]["leeze"] < found["lit_share"]["leeze"]
     energy = found["energy_wh"]
-    assert 12 * 20 * 12.5 < energy["always_on"] < 12 * 20 * 15  # a February night is 13 to 14 hours
+    assert 12 * 20 * 7 < energy["always_on"] < 12 * 20 * 15  # a February night is 13 to 14 hours
     assert energy["oracle"] < energy["leeze"] < energy["always_on"]
     assert found["radar_frames"] > passages * 100
 
