@@ -29,8 +29,8 @@ from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Qua
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 ALIVE_NS = 10 * NS_PER_S
-ANNOUNCE_NS = NS_PER_S // 2
-"""A rider is announced once in this time, and at once when faster than announced: it reaches farther ahead then."""
+ANNOUNCE_NS = 2 * NS_PER_S
+"""A rider is announced again after this time, and earlier when the neighbour's own prediction no longer holds."""
 
 NEAR_MM = 120_000
 """Somebody so near to the neighbour's stretch is announced whatever the direction."""
@@ -125,7 +125,7 @@ class LightingPolicy:
         else:
             best.confirmed = True
         best.measured(lane, u_mm, speed, t_ns, hold_mm, self._reach)
-        if best.confirmed and (speed > best.published_mm_s or t_ns - best.published_ns >= ANNOUNCE_NS):
+        if best.confirmed and best.is_news(ANNOUNCE_NS):
             self._announce(best, x_mm, v_mm_s, now_ns, commands)
 
     def _new_track(self, remote: str, t_ns: int) -> Track:
@@ -142,7 +142,7 @@ class LightingPolicy:
             near = low - NEAR_MM <= x_mm <= high + NEAR_MM
             towards = v_mm_s > 0 if x_mm < low else v_mm_s < 0 if x_mm > high else True
             if near or towards:
-                track.published_ns, track.published_mm_s = track.t0_ns, track.speed_mm_s
+                track.published()
                 age_ms = (now_ns - track.t0_ns) // NS_PER_MS
                 body = {"kind": "rider", "id": track.id, "x_mm": x_mm, "v_mm_s": v_mm_s, "age_ms": age_ms}
                 commands.append(Publish(device, body))

@@ -37,6 +37,9 @@ HEAD_PERMILLE, HEAD_MM_S = 1_200, 300
 TAIL_PERMILLE = 600
 """Unseen, nobody is slower than this part of the last speed; who stops is met where the next view begins."""
 
+NEWS_MM = 2_000
+"""A neighbour may be so wrong about a rider's place before it is told; below the slack everything allows for."""
+
 CLAIM_NOW = 0
 """`wake_ns` of a track whose claim is to be made anew at once."""
 
@@ -78,8 +81,10 @@ class Track:
         "id",
         "lane",
         "mask",
+        "published_lane",
         "published_mm_s",
         "published_ns",
+        "published_u_mm",
         "quiet_from_mm",
         "quiet_to_mm",
         "remote",
@@ -97,7 +102,7 @@ class Track:
         self.speed_mm_s = self.head_mm_s = self.tail_mm_s = self.ahead_mm = -1
         self.hold_u_mm = FAR_MM
         self.published_ns = -FOREVER_NS
-        self.published_mm_s = 0
+        self.published_mm_s = self.published_lane = self.published_u_mm = 0
         self.wake_ns = CLAIM_NOW
         self.quiet_from_mm, self.quiet_to_mm = 0, -1
 
@@ -123,6 +128,22 @@ class Track:
             self.head_mm_s = head_mm_s = speed_mm_s * HEAD_PERMILLE // 1000 + HEAD_MM_S
             self.tail_mm_s = speed_mm_s * TAIL_PERMILLE // 1000
             self.ahead_mm = max(reach.ahead_mm, head_mm_s * reach.ahead_ms // 1000) + head_mm_s * reach.lead_ms // 1000
+
+    def is_news(self, every_ns: int) -> bool:
+        """Whether a neighbour should hear of the present measurement.
+
+        It predicts from the last word; faster or elsewhere than it believes is news at once, all else after `every_ns`.
+        """
+        age_ns = self.t0_ns - self.published_ns
+        if age_ns >= every_ns or self.speed_mm_s > self.published_mm_s or self.lane != self.published_lane:
+            return True
+        away_mm = self.u0_mm - self.published_u_mm - self.published_mm_s * age_ns // NS_PER_S
+        return not -NEWS_MM <= away_mm <= NEWS_MM
+
+    def published(self) -> None:
+        """The present measurement has been announced."""
+        self.published_ns, self.published_mm_s = self.t0_ns, self.speed_mm_s
+        self.published_lane, self.published_u_mm = self.lane, self.u0_mm
 
     def unlikeness_mm(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int) -> int:
         """How badly a detection fits this track; FAR_MM if it cannot be the same.

@@ -12,6 +12,7 @@ class MemoryLink:
         self.name = name
         self.receiver: Receiver = unheard
         self.repeat_receiver: RepeatReceiver = unheard_repeat
+        self.foretell_receiver: RepeatReceiver = unheard_repeat
         self.far: MemoryLink = self
 
     def write(self, data: bytes, t_ns: int) -> None:
@@ -21,6 +22,10 @@ class MemoryLink:
     def repeat(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
         """Stand for `count` writes of one idle frame, `first_ns` to `last_ns`, on a wire otherwise quiet."""
         self.far.repeat_receiver(frame, first_ns, last_ns, count)
+
+    def foretell(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        """Idle frames that are sure to come, for the far end to wait in peace; `repeat` tells them once they came."""
+        self.far.foretell_receiver(frame, first_ns, last_ns, count)
 
     def pump(self, t_ns: int) -> None:
         """Nothing to do: bytes come by themselves."""
@@ -32,7 +37,7 @@ class MemoryLink:
     def close(self) -> None:
         """Both ends stop hearing each other."""
         for end in (self, self.far):
-            end.receiver, end.repeat_receiver = unheard, unheard_repeat
+            end.receiver, end.repeat_receiver, end.foretell_receiver = unheard, unheard_repeat, unheard_repeat
 
 
 def memory_pair(name: str) -> tuple[MemoryLink, MemoryLink]:

@@ -16,7 +16,7 @@ from drivers.interfaces import Device, Receiver, RepeatReceiver, unheard, unhear
 from drivers.links.memory import MemoryLink
 from drivers.links.tap import Sink
 from drivers.quantities import WallTime
-from drivers.units import FOREVER_NS, NS_PER_S
+from drivers.units import FOREVER_NS
 from hil.peers.contract import Peer
 
 
@@ -24,8 +24,8 @@ from hil.peers.contract import Peer
 class Settling(Protocol):
     """A peer that tells its idle frames in bulk."""
 
-    def settle(self, until_ns: int) -> None:
-        """Tell all idle frames up to and including `until_ns`."""
+    def settle(self, until_ns: int, *, foretell: bool = True) -> None:
+        """Tell all idle frames up to and including `until_ns`; `foretell` those that are sure to follow, too."""
 
 
 class Slot:
@@ -39,17 +39,13 @@ class Slot:
         self.radars: list[Settling] = []
         self.watched: list[Device] = []
         """The devices that the idle frames of `radars` keep from falling stale."""
-        self.settle_ns = 0
         self.last_tick_ns = -1
         self.starts = 0
 
-    def settle(self, until_ns: int) -> None:
-        """Tell the idle frames up to `until_ns`, and work out when that is needed next."""
+    def settle(self, until_ns: int, *, foretell: bool = True) -> None:
+        """Tell the idle frames up to `until_ns`, and as a rule what is sure to follow."""
         for radar in self.radars:
-            radar.settle(until_ns)
-        # Not later than in a second: a device that is stale now (no wake) may soon be alive, and waiting, again.
-        self.settle_ns = min((device.wake_ns for device in self.watched), default=FOREVER_NS)
-        self.settle_ns = min(self.settle_ns, until_ns + NS_PER_S)
+            radar.settle(until_ns, foretell=foretell)
 
     def due_ns(self, now_ns: int) -> int:
         """The next tick that has something to do, at `now_ns` at the earliest."""
@@ -70,6 +66,7 @@ class BoardLink:
         self._touched, self._board, self._peer = touched, board, peer
         near.receiver = self._inward
         near.repeat_receiver = self._repeat
+        near.foretell_receiver = self._foretold
 
     def _inward(self, data: bytes, t_ns: int) -> None:
         self._passed(self._wire, False, data, t_ns)
@@ -80,6 +77,10 @@ class BoardLink:
         self._repeated(self._wire, frame, first_ns, last_ns, count)
         self.repeat_receiver(frame, first_ns, last_ns, count)
         self._touched.append(self._board)
+
+    def _foretold(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        """For the device alone: nothing has passed yet."""
+        self.repeat_receiver(frame, first_ns, last_ns, count)
 
     def write(self, data: bytes, t_ns: int) -> None:
         """Record, then hand to the peer."""
@@ -158,7 +159,6 @@ class InProcessBench:
         slot.cycle = cycle = slot.make(slot)
         cycle.always_step = not self.skip
         slot.last_tick_ns = now_ns - 1
-        slot.settle_ns = now_ns
         slot.starts += 1
         cycle.inbox.append(WallTime(now_ns, "wall", self.origin_utc_ns + now_ns, True))
         self._tell_start(slot, now_ns)
@@ -201,17 +201,19 @@ class InProcessBench:
                 wakes[who] = peer.wake_ns
             else:
                 slot = slots[who - n_peers]
-                if now_ns >= slot.settle_ns:  # somebody would look stale who is only untold
-                    slot.settle(now_ns)
-                    touched.clear()
-                    wakes[who] = slot.due_ns(now_ns)
-                    if wakes[who] != now_ns:  # told idle frames have put the tick off
-                        continue
+                for device in slot.watched:
+                    if device.wake_ns <= now_ns:  # it would look stale, and is perhaps only untold
+                        slot.settle(now_ns)
+                        touched.clear()
+                        wakes[who] = slot.due_ns(now_ns)
+                        break
+                if wakes[who] != now_ns:  # told idle frames have put the tick off
+                    continue
                 cycle = slot.cycle
                 assert cycle is not None
                 slot.last_tick_ns = now_ns
                 cycle.tick(now_ns)
-                wakes[who] = slot.due_ns(now_ns)
+                wakes[who] = cycle.due_ns(now_ns)
             if touched:
                 for index in touched:
                     if index < n_peers:
@@ -230,7 +232,7 @@ class InProcessBench:
                 touched.clear()
         self.now_ns = until_ns
         for slot in slots:
-            slot.settle(until_ns - 1)
+            slot.settle(until_ns - 1, foretell=False)
         self._refresh_all()
 
     def poke(self, peer: int) -> None:
@@ -244,7 +246,7 @@ class InProcessBench:
     def _run_chore(self, now_ns: int) -> None:
         self.now_ns = now_ns
         for slot in self.slots:
-            slot.settle(now_ns - 1)
+            slot.settle(now_ns - 1, foretell=False)
         chore = self._chores[self._chores_done][2]
         self._chores_done += 1
         chore(now_ns)
@@ -291,7 +293,6 @@ class InProcessBench:
             slot.cycle = slot.make(slot)
             slot.cycle.always_step = not self.skip
             slot.cycle.restore(saved["cycle"])
-            slot.settle_ns = self.now_ns
             self._tell_start(slot, self.now_ns)
         self._refresh_all()
 

@@ -10,8 +10,8 @@ from drivers.links.memory import MemoryLink
 from drivers.recording.events import Event, Repeated, WireBytes
 from drivers.units import FOREVER_NS, NS_PER_S
 
-LOOK_AHEAD_NS = 30 * NS_PER_S
-"""Records of idle frames are written when they are told, up to some seconds after their time; so read ahead."""
+LOOK_AHEAD_NS = 60 * NS_PER_S
+"""Records of idle frames are written when they are told, up to half a minute after the first; so read ahead."""
 
 
 class Playback:

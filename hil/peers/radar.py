@@ -24,6 +24,9 @@ IDLE_EVERY = 10
 BLIND_MM_S = 278
 """Slower than 1 km/h is not reported."""
 
+FORETOLD_NS = 20 * NS_PER_S
+"""How far ahead idle frames are foretold."""
+
 NEAR_MM = 1_000
 MAX_TARGETS = 16
 
@@ -89,6 +92,8 @@ class RadarPeer:
         self._next = 0  # number of the first report of the grid not yet run
         self._idle_next = 0  # number of the next idle frame not yet told
         self._had_target = False
+        self._told_ns = 0  # time of the last idle frame told
+        self._foretold = False  # the board counts on more than that
         self.frames = 0
         """Reports with targets and the idle frames right after; not the repeated idle frames."""
         self.idle_frames = 0
@@ -112,7 +117,7 @@ class RadarPeer:
         body = self._targets(now_ns) if inside else b""
         if body:
             if not self._had_target:
-                self.settle(now_ns - 1)
+                self.settle(now_ns - 1, foretell=False)
                 self._had_target = True
             # one idle frame would be due at each full second: with a target in view there is none
             self._idle_next = number + 1
@@ -153,10 +158,16 @@ class RadarPeer:
             self._inside[:] = [visit for visit in self._inside if visit.leave_ns > now_ns]
         return body
 
-    def settle(self, until_ns: int) -> None:
-        """Tell the idle frames up to and including `until_ns` that are not told yet."""
+    def settle(self, until_ns: int, *, foretell: bool = True) -> None:
+        """Tell the idle frames up to and including `until_ns` that are not told yet.
+
+        Without `foretell` the board knows afterwards what it would know had they come one by one, and no more.
+        """
         last = (until_ns - self._phase_ns) // REPORT_NS
         first = -(-self._idle_next // IDLE_EVERY) * IDLE_EVERY
+        if self._foretold and not foretell:
+            self._foretold = False
+            self._link.foretell(IDLE_FRAME, self._told_ns, self._told_ns, 1)
         if self._had_target or last < first:
             return
         last -= last % IDLE_EVERY
@@ -169,6 +180,27 @@ class RadarPeer:
                 self._link.repeat(IDLE_FRAME, from_ns, to_ns, count)
             else:
                 self._link.write(IDLE_FRAME, from_ns)
+            self._told_ns, self._foretold = to_ns, False
+        if foretell and self._skip:
+            self._foretell(last, until_ns)
+
+    def _foretell(self, last: int, until_ns: int) -> None:
+        """Let the board know that frame after frame is to come, so that nobody has to look after it every two seconds.
+
+        Idle frames or reports of targets: either proves that the sensor lives. Only a silent span ends that.
+        """
+        last_ns = self._phase_ns + last * REPORT_NS
+        horizon_ns = until_ns + FORETOLD_NS
+        for from_ns, to_ns in self._silent:
+            if last_ns < to_ns:  # a sensor that is not heard yet has nothing to foretell
+                horizon_ns = min(horizon_ns, from_ns - 1)
+        number = (horizon_ns - self._phase_ns) // REPORT_NS
+        number -= number % IDLE_EVERY
+        if number > last:
+            first_ns = self._phase_ns + (last + IDLE_EVERY) * REPORT_NS
+            count = (number - last) // IDLE_EVERY
+            self._foretold = True
+            self._link.foretell(IDLE_FRAME, first_ns, self._phase_ns + number * REPORT_NS, count)
 
     def _heard(self, first: int, last: int) -> list[tuple[int, int]]:
         """The idle frames from number `first` to `last`, without those that fall into a silent span."""
@@ -217,6 +249,8 @@ class RadarPeer:
             "next": self._next,
             "idle_next": self._idle_next,
             "had_target": self._had_target,
+            "told_ns": self._told_ns,
+            "foretold": self._foretold,
             "frames": self.frames,
             "idle_frames": self.idle_frames,
         }
@@ -226,6 +260,7 @@ class RadarPeer:
         known = riders or {}
         self.wake_ns, self._next, self._idle_next = state["wake_ns"], state["next"], state["idle_next"]
         self._had_target, self.frames, self.idle_frames = state["had_target"], state["frames"], state["idle_frames"]
+        self._told_ns, self._foretold = state["told_ns"], state["foretold"]
         self._coming = [(enter, number, leave, known[number]) for enter, number, leave in state["coming"]]
         heapq.heapify(self._coming)
         self._inside = [_Visit(known[number], enter, leave, self._sign) for number, enter, leave in state["inside"]]

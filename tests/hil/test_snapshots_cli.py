@@ -32,6 +32,8 @@ def test_the_shipped_evening_resumed_while_a_radar_is_silent_ends_like_the_whole
     whole = leeze_hil(*words, "--snapshot", state, "--snapshot-at", 650).result
     assert same(leeze_hil(*words, "--resume", state).result, whole)
     assert same(leeze_hil(*words, "--resume", state, "--no-skip").result | {"ticks": whole["ticks"]}, whole)
+    leeze_hil(*words, "--no-skip", "--seconds", 660, "--snapshot", state, "--snapshot-at", 650)
+    assert same(leeze_hil(*words, "--resume", state).result | {"ticks": whole["ticks"]}, whole)
 
 
 def test_traffic_resumed_twice_ends_like_the_whole(leeze_hil: Any, traffic: Path, tmp_path: Path) -> None:
