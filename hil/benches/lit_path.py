@@ -368,7 +368,7 @@ class LitPathBench:
 
         def restore_peer(peer: Peer, saved: dict[str, Any]) -> None:
             if isinstance(peer, RadarPeer):
-                peer.restore(saved, {**self.traffic.under_way, **self._ghosts})
+                peer.restore(saved, {**self.traffic.under_way, **self._ghosts}, state["bench"]["now_ns"])
             else:
                 peer.restore(saved)
 

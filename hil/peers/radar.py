@@ -255,8 +255,8 @@ class RadarPeer:
             "idle_frames": self.idle_frames,
         }
 
-    def restore(self, state: dict[str, Any], riders: dict[int, Rider] | None = None) -> None:
-        """Take over a snapshot; `riders` are those under way, by id."""
+    def restore(self, state: dict[str, Any], riders: dict[int, Rider] | None = None, now_ns: int = 0) -> None:
+        """Take over a snapshot made at `now_ns`, with or without skipping; `riders` are those under way, by id."""
         known = riders or {}
         self.wake_ns, self._next, self._idle_next = state["wake_ns"], state["next"], state["idle_next"]
         self._had_target, self.frames, self.idle_frames = state["had_target"], state["frames"], state["idle_frames"]
@@ -264,6 +264,8 @@ class RadarPeer:
         self._coming = [(enter, number, leave, known[number]) for enter, number, leave in state["coming"]]
         heapq.heapify(self._coming)
         self._inside = [_Visit(known[number], enter, leave, self._sign) for number, enter, leave in state["inside"]]
+        self._next = max(self._next, -(-(now_ns - self._phase_ns) // REPORT_NS))
+        self._set_wake()
 
 
 def _idle_from(since_ns: int) -> int:
