@@ -264,8 +264,9 @@ class RadarPeer:
         self._coming = [(enter, number, leave, known[number]) for enter, number, leave in state["coming"]]
         heapq.heapify(self._coming)
         self._inside = [_Visit(known[number], enter, leave, self._sign) for number, enter, leave in state["inside"]]
-        self._next = max(self._next, -(-(now_ns - self._phase_ns) // REPORT_NS))
-        self._set_wake()
+        if not self._skip:  # the snapshot may come from a run that skipped
+            self._next = max(self._next, -(-(now_ns - self._phase_ns) // REPORT_NS))
+            self._set_wake()
 
 
 def _idle_from(since_ns: int) -> int:
