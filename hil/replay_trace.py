@@ -24,9 +24,13 @@ from hil.fitting import check_path
 from hil.judge.reference import Sent
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.peers.playback import Playback
+from hil.peers.radar import FORETOLD_NS
 from hil.record import recording
 from hil.replay_lit_path import with_range
 from hil.report.result import RunResult
+
+TOLD_LATE_NS = FORETOLD_NS + 10 * NS_PER_S
+"""Idle frames in bulk are written into a trace when they are told, so much after the first of them at the most."""
 
 
 def recorded_outputs(reader: TraceReader, period_ns: int) -> Iterator[Sent]:
@@ -121,7 +125,13 @@ def replay_trace(request: Request, site: LightingSite, progress: Progress) -> tu
     wrong, lost = what_is_wrong(reader)
     if lost:
         expected = []
-    span_ns = round(request.seconds * NS_PER_S) if request.seconds is not None else last_ns + 1
+    whole_ns = last_ns + 1
+    if not reader.complete and not lost:
+        whole_ns = max(1, whole_ns - TOLD_LATE_NS)
+        wrong += (
+            f"; run and judged up to second {whole_ns / NS_PER_S:.0f}, where the idle frames of all radars are told"
+        )
+    span_ns = whole_ns if request.seconds is None else min(whole_ns, round(request.seconds * NS_PER_S))
     bench.recorder.attach(bench.bench, bench.boards, {site.name: bench.site}, bench.contents, origin_utc_ns)
     drive = Drive(request, progress)
     with bench.recorder:

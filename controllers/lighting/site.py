@@ -33,7 +33,7 @@ class RadarPost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     x_m: float
     looks: Literal["up", "down"]
-    range_m: Positive = 40.0
+    range_m: Annotated[float, msgspec.Meta(ge=2, le=255)] = 40.0
 
 
 class ControllerSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

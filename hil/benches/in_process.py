@@ -41,6 +41,8 @@ class Slot:
         """The devices that the idle frames of `radars` keep from falling stale."""
         self.last_tick_ns = -1
         self.starts = 0
+        self.ticks_before = 0
+        """Of the controllers that stood here before the present one."""
 
     def settle(self, until_ns: int, *, foretell: bool = True) -> None:
         """Tell the idle frames up to `until_ns`, and as a rule what is sure to follow."""
@@ -166,6 +168,7 @@ class InProcessBench:
 
     def power_off(self, slot: Slot) -> None:
         """The controller is gone, at once; its wires hang free."""
+        slot.ticks_before += slot.cycle.ticks if slot.cycle is not None else 0
         slot.cycle = None
         for link in slot.links.values():
             link.unplug()
@@ -260,7 +263,7 @@ class InProcessBench:
     @property
     def ticks(self) -> int:
         """Ticks run so far, of all boards."""
-        return sum(slot.cycle.ticks for slot in self.slots if slot.cycle is not None)
+        return sum(slot.ticks_before + (slot.cycle.ticks if slot.cycle is not None else 0) for slot in self.slots)
 
     def snapshot(self) -> dict[str, Any]:
         """State of the bench, its boards and those peers that restore from their own snapshot alone."""
@@ -272,6 +275,7 @@ class InProcessBench:
                 {
                     "last_tick_ns": slot.last_tick_ns,
                     "starts": slot.starts,
+                    "ticks_before": slot.ticks_before,
                     "cycle": slot.cycle.snapshot() if slot.cycle is not None else None,
                 }
                 for slot in self.slots
@@ -287,6 +291,7 @@ class InProcessBench:
             restore_peer(peer, saved)
         for slot, saved in zip(self.slots, state["slots"], strict=True):
             slot.last_tick_ns, slot.starts = saved["last_tick_ns"], saved["starts"]
+            slot.ticks_before = saved["ticks_before"]
             if saved["cycle"] is None:
                 self.power_off(slot)
                 continue

@@ -153,7 +153,7 @@ def _comparable(bench: LitPathBench) -> dict[str, Any]:
     """
     state: dict[str, Any] = json.loads(json.dumps(bench.snapshot()))
     for slot in state["bench"]["slots"]:
-        del slot["last_tick_ns"]
+        del slot["last_tick_ns"], slot["ticks_before"]
         if slot["cycle"] is not None:
             del slot["cycle"]["ticks"]
     for peer in state["bench"]["peers"]:

@@ -102,7 +102,7 @@ def test_info_and_cat_tell_what_is_in_a_trace(leeze_hil: Any, evening: Recorded)
     assert "west/dali -> " in leeze_hil("trace", "cat", path, "/wire/west/dali/tx").out
 
 
-@pytest.mark.parametrize("share", [0.001, 0.02, 0.2, 0.5, 0.8, 0.97, 0.999])
+@pytest.mark.parametrize("share", [0.001, 0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.97, 0.999])
 def test_a_trace_cut_anywhere_is_judged_up_to_the_cut_or_says_what_is_missing(
     leeze_hil: Any, evening: Recorded, crossing: Recorded, tmp_path: Path, share: float
 ) -> None:
