@@ -13,6 +13,10 @@ level of gear unknown   nothing is written until the gear has answered, or `take
 ======================  ====================================  ============  ==================
 
 The calendar beats doubt: bats are not disturbed by a broken sensor. In lit hours doubt means light.
+
+What is judged is the light, not the command: the gate keeps a model of each lamp's output (lamp_slope.py beside this),
+fades in the gear included. In lit hours each second leaves a lamp two fifths of its light; a level that would
+not is passed in steps. Rising is never held back.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from controllers.core.contract import Command, LampLevel
+from controllers.core.lamp_slope import DROP_LEVELS, LampSlope
 from drivers.quantities import DeviceHealth, LampStatus, Message, Quantity, RadarReport, WallTime
 from drivers.units import FOREVER_NS
 
@@ -50,6 +55,8 @@ class LampGate:
         base_level, full_level: arc power levels, e.g. 170 and 254.
         reach_mm: how far a neighbour's doubt reaches beyond its own stretch, e.g. 70_000.
         take_over_ns: how long to wait for a gear's own level after start.
+        fade_ns: the gear's fade time, e.g. 1_000_000_000.
+        drop_levels: how many levels a lamp may lose within a second in lit hours.
     """
 
     def __init__(
@@ -62,6 +69,8 @@ class LampGate:
         full_level: int,
         reach_mm: int = 70_000,
         take_over_ns: int = 2_000_000_000,
+        fade_ns: int = 0,
+        drop_levels: int = DROP_LEVELS,
     ) -> None:
         self.wake_ns = 0
         self._lamps, self._zones, self._calendar = dict(lamps), dict(zones), calendar
@@ -69,6 +78,8 @@ class LampGate:
         self._reach_mm, self._take_over_ns = reach_mm, take_over_ns
         self._asked: dict[str, int] = dict.fromkeys(lamps, base_level)
         self._passed: dict[str, int | None] = dict.fromkeys(lamps)  # None: not known what the gear shows
+        self._slopes = {lamp: LampSlope(fade_ns, drop_levels) for lamp in lamps}
+        self._held_ns = FOREVER_NS  # when a sinking held back may go on, the first of all lamps
         self._waiting: set[str] = set(lamps)
         self._give_up_ns = -1
         self._doubts: dict[str, tuple[int, int]] = {}
@@ -89,12 +100,14 @@ class LampGate:
             if isinstance(command, LampLevel):
                 self._asked[command.target] = max(0, min(self._full, command.level))
                 if not changed:
-                    self._pass(command.target, allowed)
+                    self._pass(command.target, now_ns, allowed)
             else:
                 allowed.append(command)
         if changed:
             for lamp in self._lamps:
-                self._pass(lamp, allowed)
+                self._pass(lamp, now_ns, allowed)
+        if self._held_ns < self.wake_ns:
+            self.wake_ns = self._held_ns
         return allowed
 
     def stopping(self, now_ns: int) -> Sequence[LampLevel]:
@@ -108,12 +121,21 @@ class LampGate:
         level = 0 if self._lit is False else self._base
         self._waiting.clear()
         self._passed = dict.fromkeys(self._lamps, level)
+        self._held_ns = FOREVER_NS
         return [LampLevel(lamp, level) for lamp in self._lamps]
 
-    def _pass(self, lamp: str, allowed: list[Command]) -> None:
-        level = self._level(lamp)
-        if lamp not in self._waiting and level != self._passed[lamp]:
+    def _pass(self, lamp: str, now_ns: int, allowed: list[Command]) -> None:
+        if lamp in self._waiting:
+            return
+        level, passed, slope = self._level(lamp), self._passed[lamp], self._slopes[lamp]
+        if self._lit and passed is not None and level < passed:
+            level = slope.limited(level, now_ns)
+            self._held_ns = min(self._held_ns, slope.wake_ns)
+        else:
+            slope.free()
+        if level != passed:
             self._passed[lamp] = level
+            slope.told(level, now_ns)
             allowed.append(LampLevel(lamp, level))
 
     def _level(self, lamp: str) -> int:
@@ -139,6 +161,8 @@ class LampGate:
                 return False
             self._waiting.discard(value.source)
             self._passed[value.source] = value.level
+            if value.level is not None:
+                self._slopes[value.source].shows(value.level)
             return True
         if isinstance(value, WallTime):
             self._utc_offset_ns = value.utc_ns - value.t_ns if value.synchronised else None
@@ -186,7 +210,7 @@ class LampGate:
         return EVERYWHERE
 
     def _on_time(self, now_ns: int) -> bool:
-        """The calendar's edge, and the end of waiting for gear that does not answer."""
+        """The calendar's edge, the end of waiting for gear that does not answer, and the next step of a sinking."""
         changed = False
         if self._give_up_ns < 0:  # the first step of all
             self._give_up_ns = now_ns + self._take_over_ns
@@ -195,6 +219,9 @@ class LampGate:
             changed = True
         if now_ns >= self._edge_ns:
             self._read_calendar(now_ns)
+            changed = True
+        if now_ns >= self._held_ns:
+            self._held_ns = FOREVER_NS
             changed = True
         self._set_wake()
         return changed
@@ -210,8 +237,10 @@ class LampGate:
         self._set_wake()
 
     def _set_wake(self) -> None:
-        waiting = self._waiting and self._give_up_ns >= 0
-        self.wake_ns = min(self._edge_ns, self._give_up_ns if waiting else FOREVER_NS) if self._give_up_ns >= 0 else 0
+        if self._give_up_ns < 0:
+            self.wake_ns = 0
+            return
+        self.wake_ns = min(self._edge_ns, self._held_ns, self._give_up_ns if self._waiting else FOREVER_NS)
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
@@ -219,6 +248,8 @@ class LampGate:
             "wake_ns": self.wake_ns,
             "asked": dict(self._asked),
             "passed": dict(self._passed),
+            "slopes": {lamp: slope.snapshot() for lamp, slope in self._slopes.items()},
+            "held_ns": self._held_ns,
             "waiting": sorted(self._waiting),
             "give_up_ns": self._give_up_ns,
             "doubts": {source: list(stretch) for source, stretch in self._doubts.items()},
@@ -232,5 +263,8 @@ class LampGate:
         self.wake_ns, self._give_up_ns, self._edge_ns = state["wake_ns"], state["give_up_ns"], state["edge_ns"]
         self._asked, self._passed = dict(state["asked"]), dict(state["passed"])
         self._waiting = set(state["waiting"])
+        self._held_ns = state["held_ns"]
+        for lamp, slope in state["slopes"].items():
+            self._slopes[lamp].restore(slope)
         self._doubts = {source: (stretch[0], stretch[1]) for source, stretch in state["doubts"].items()}
         self._utc_offset_ns, self._lit = state["utc_offset_ns"], state["lit"]

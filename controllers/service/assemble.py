@@ -114,6 +114,7 @@ def lighting_controller(
             base_level=base_level,
             full_level=full_level,
             reach_mm=mm(light.ahead_m),
+            fade_ns=FADE_TIME_NS[fade_code(light.rise_s)],
         ),
         inbox,
         list(board.devices.values()),

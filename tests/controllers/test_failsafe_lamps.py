@@ -42,8 +42,16 @@ class Night:
 
 
 def _gate() -> LampGate:
+    """A gate that lets lamps sink at once: the table alone. How fast they may stands in test_lamp_slope.py."""
     return LampGate(
-        LAMPS, ZONES, Night(), base_level=BASE, full_level=FULL, reach_mm=REACH_MM, take_over_ns=TAKE_OVER_NS
+        LAMPS,
+        ZONES,
+        Night(),
+        base_level=BASE,
+        full_level=FULL,
+        reach_mm=REACH_MM,
+        take_over_ns=TAKE_OVER_NS,
+        drop_levels=FULL,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
@@ -126,7 +127,7 @@ def test_turning_beyond_the_view_gives_two_spans() -> None:
 def test_the_visible_spans_agree_with_looking_at_every_moment(rider: Rider, sign: int, x_mm: int) -> None:
     spans = visible_spans(rider, x_mm, sign, RANGE_MM)
     assert all(enter < leave for enter, leave in spans)
-    assert all(before[1] < after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(spans))
     assert all(rider.start_ns <= enter and leave <= rider.end_ns for enter, leave in spans)
     edges = [t_ns + away for span in spans for t_ns in span for away in (-1_000_000, 1_000_000)]
     for t_ns in [*range(rider.start_ns, rider.end_ns, 50 * NS_PER_MS), *edges]:
