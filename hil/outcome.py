@@ -76,6 +76,8 @@ class SentLog:
 
     def __init__(self, wires: list[str], period_ns: int) -> None:
         self.sent: list[Sent] = []
+        self.from_ns = 0
+        """When listening began: later than 0 in a run that was resumed."""
         self._wires, self.period_ns = wires, period_ns
 
     def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:

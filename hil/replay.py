@@ -143,7 +143,7 @@ def _period_ms(log: SentLog) -> int:
 def _against(reference: Path, case: Case, outcome: Outcome, log: SentLog, request: Request) -> Outcome:
     if not reference.exists():
         return outcome
-    expected = read_reference(reference)
+    expected = [sent for sent in read_reference(reference) if sent.t_ns >= log.from_ns]
     if request.seconds is not None:
         until_ns = round(request.seconds * NS_PER_S)
         expected = [sent for sent in expected if sent.t_ns < until_ns]

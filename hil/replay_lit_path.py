@@ -160,6 +160,8 @@ def replay(
     with closing(run), recorder:
         if request.resume is not None:
             resume(bench, request.resume, about)
+            for log in logs:
+                log.from_ns = bench.bench.now_ns
         else:
             bench.start()
         frames_before = bench.radar_frames
