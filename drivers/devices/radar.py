@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from drivers.codecs.ld2451 import IDLE_FRAME, TARGETS, Ld2451Stream, Report
+from drivers.devices.listener import Listener
 from drivers.interfaces import ByteLink, Emit
-from drivers.quantities import Detection, DeviceHealth, RadarReport
-from drivers.units import FOREVER_NS
+from drivers.quantities import Detection, RadarReport
 
 _MM_S = tuple(kmh * 2_500 // 9 for kmh in range(256))
 """km/h to mm/s, rounded down: 3 km/h is 833 mm/s."""
 
 
-class Ld2451Radar:
+class Ld2451Radar(Listener):
     """An LD2451 on a wire of its own.
 
     Emits a RadarReport for every report with targets and one empty one when the last target has left; idle frames
@@ -22,13 +22,9 @@ class Ld2451Radar:
     """
 
     def __init__(self, name: str, link: ByteLink, emit: Emit, *, stale_ns: int = 3_000_000_000) -> None:
-        self.name = name
-        self.wake_ns = 0
         self.stream = Ld2451Stream()
-        self._emit, self._stale_ns = emit, stale_ns
-        self._last_ns = -1
+        super().__init__(name, self.stream, emit, stale_ns, "no frame")
         self._in_view = False
-        self._ok = True
         link.receiver = self.on_bytes
         link.repeat_receiver = self.on_repeat
 
@@ -37,7 +33,7 @@ class Ld2451Radar:
         for event in self.stream.feed(data):
             if not isinstance(event, Report):
                 continue
-            self._alive(t_ns)
+            self._heard(t_ns)
             if event.body:
                 self._in_view = True
                 detections = [
@@ -60,38 +56,17 @@ class Ld2451Radar:
         for n in range(count):
             self.on_bytes(frame, first_ns + (last_ns - first_ns) * n // max(count - 1, 1))
 
-    def _alive(self, t_ns: int) -> None:
-        self._last_ns = t_ns
-        self.wake_ns = t_ns + self._stale_ns
-        if not self._ok:
-            self._ok = True
-            self._emit(DeviceHealth(t_ns, self.name, True))
-
     def advance(self, now_ns: int) -> None:
-        """Notice silence. The first call starts the wait for a first frame."""
-        if now_ns < self.wake_ns:
-            return
-        if self._last_ns < 0:
-            self._last_ns = now_ns
-            self.wake_ns = now_ns + self._stale_ns
-            return
-        self._ok = False
-        self._in_view = False
-        self.wake_ns = FOREVER_NS
-        self._emit(DeviceHealth(now_ns, self.name, False, "no frame"))
+        """Notice silence: whoever was in view is not seen any more."""
+        super().advance(now_ns)
+        if not self._ok:
+            self._in_view = False
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
-        return {
-            "wake_ns": self.wake_ns,
-            "last_ns": self._last_ns,
-            "in_view": self._in_view,
-            "ok": self._ok,
-            "stream": self.stream.snapshot(),
-        }
+        return {**super().snapshot(), "in_view": self._in_view}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
-        self.wake_ns, self._last_ns = state["wake_ns"], state["last_ns"]
-        self._in_view, self._ok = state["in_view"], state["ok"]
-        self.stream.restore(state["stream"])
+        super().restore(state)
+        self._in_view = state["in_view"]

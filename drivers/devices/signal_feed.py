@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from drivers.codecs.spat import Intersection, to_signal_states
 from drivers.codecs.spat_uper import SpatUperStream
 from drivers.codecs.spat_xml import SpatXmlStream
+from drivers.devices.listener import Listener
 from drivers.interfaces import ByteLink, Emit
-from drivers.quantities import DeviceHealth, SignalState
-from drivers.units import FOREVER_NS
+from drivers.quantities import SignalState
 
 MessageFormat = Literal["spat-xml", "spat-uper"]
 
@@ -19,7 +19,7 @@ _STREAMS: dict[str, type[SpatXmlStream] | type[SpatUperStream]] = {
 }
 
 
-class SignalFeed:
+class SignalFeed(Listener):
     """The messages of one signal controller.
 
     Emits one SignalState per wanted group and message, in the message's order; a wanted group the message does not
@@ -48,13 +48,9 @@ class SignalFeed:
         groups: frozenset[int] | None = None,
         stale_ns: int = 15_000_000_000,
     ) -> None:
-        self.name = name
-        self.wake_ns = 0
         self.stream = _STREAMS[message_format](station, groups)
-        self._emit, self._stale_ns = emit, stale_ns
+        super().__init__(name, self.stream, emit, stale_ns, "stale")
         self._groups = sorted(groups or ())
-        self._last_ns = -1
-        self._ok = True
         link.receiver = self.on_bytes
         link.repeat_receiver = self.on_repeat
 
@@ -86,11 +82,7 @@ class SignalFeed:
     def on_bytes(self, data: bytes, t_ns: int) -> None:
         """Bytes came; values leave at once."""
         for intersection in self.stream.feed(data):
-            self._last_ns = t_ns
-            self.wake_ns = t_ns + self._stale_ns
-            if not self._ok:
-                self._ok = True
-                self._emit(DeviceHealth(t_ns, self.name, True))
+            self._heard(t_ns)
             for state in self._states(intersection, t_ns):
                 self._emit(state)
 
@@ -109,29 +101,3 @@ class SignalFeed:
         step_ns = (last_ns - first_ns) // (count - 1) if count > 1 else 0
         for n in range(count):
             self.on_bytes(frame, first_ns + n * step_ns)
-
-    def advance(self, now_ns: int) -> None:
-        """Notice silence. The first call starts the wait for a first message."""
-        if now_ns < self.wake_ns:
-            return
-        if self._last_ns < 0:
-            self._last_ns = now_ns
-            self.wake_ns = now_ns + self._stale_ns
-            return
-        self._ok = False
-        self.wake_ns = FOREVER_NS
-        self._emit(DeviceHealth(now_ns, self.name, False, "stale"))
-
-    def snapshot(self) -> dict[str, Any]:
-        """All state, as JSON-able values."""
-        return {
-            "wake_ns": self.wake_ns,
-            "last_ns": self._last_ns,
-            "ok": self._ok,
-            "stream": self.stream.snapshot(),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over a snapshot."""
-        self.wake_ns, self._last_ns, self._ok = state["wake_ns"], state["last_ns"], state["ok"]
-        self.stream.restore(state["stream"])
