@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from boards.load import catalog_names, digest, load_board
@@ -14,17 +15,12 @@ from boards.parts import contents
 from boards.pinout import config_lines, pin_table, pinout
 from boards.schema import BoardDescription, json_schema
 from drivers.errors import InputError
-from drivers.terminal import run
+from drivers.terminal import add_verb, run_verb
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit code (0 fine, 2 wrong use or a board file with faults)."""
-    return run(_main, argv)
-
-
-def _main(argv: list[str]) -> int:
-    said = _parser().parse_args(argv)
-    return int(said.verb(said))
+    return run_verb(_parser, argv)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,10 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    def verb(name: str, call: Any, about: str, example: str) -> argparse.ArgumentParser:
-        added = verbs.add_parser(name, help=about, description=about, epilog=f"Example: {example}")
-        added.set_defaults(verb=call)
-        return added
+    verb = partial(add_verb, verbs)
 
     def board(added: argparse.ArgumentParser, **more: Any) -> None:
         added.add_argument("board", metavar="BOARD", help="a name of the catalog or the path of a .toml file", **more)

@@ -6,22 +6,18 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from controllers.greenwave.site import GreenwaveSite
 from controllers.lighting.site import LightingSite
 from controllers.service.sites import Site, load_site, shipped
-from drivers.terminal import run
+from drivers.terminal import add_verb, run_verb
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit code (0 fine, 2 wrong use or bad input, 3 the hardware is broken)."""
-    return run(_main, argv)
-
-
-def _main(argv: list[str]) -> int:
-    said = _parser().parse_args(argv)
-    return int(said.verb(said))
+    return run_verb(_parser, argv)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,11 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    def verb(name: str, call: Any, about: str, example: str) -> argparse.ArgumentParser:
-        added = verbs.add_parser(name, help=about, description=about, epilog=f"Example: {example}")
-        added.set_defaults(verb=call)
-        return added
-
+    verb = partial(add_verb, verbs)
     running = verb(
         "run",
         _run,

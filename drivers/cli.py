@@ -5,23 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from drivers.errors import InputError
 from drivers.hex_text import parse_hex
 from drivers.parts import PARTS, part
-from drivers.terminal import run
+from drivers.terminal import add_verb, run_verb
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit code (0 fine, 2 wrong use, an unknown part or bad input)."""
-    return run(_main, argv)
-
-
-def _main(argv: list[str]) -> int:
-    said = _parser().parse_args(argv)
-    return int(said.verb(said))
+    return run_verb(_parser, argv)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,11 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    def verb(name: str, call: Callable[[argparse.Namespace], int], about: str, example: str) -> argparse.ArgumentParser:
-        added = verbs.add_parser(name, help=about, description=about, epilog=f"Example: {example}")
-        added.set_defaults(verb=call)
-        return added
-
+    verb = partial(add_verb, verbs)
     listing = verb("list", _list, "the parts, their wires, what they were verified against", "leeze-drivers list")
     listing.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
     decode = verb(

@@ -6,14 +6,41 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from drivers.errors import BenchError, DriverError, InputError
 
 INTERRUPTED = 130
 READER_GONE = 141
+
+
+Verb = Callable[[argparse.Namespace], int]
+"""What a verb does with the parsed words; gives the exit code."""
+
+
+def add_verb(verbs: Any, name: str, call: Verb, about: str, example: str, **more: Any) -> argparse.ArgumentParser:
+    """A verb of a command, with one line of help and an example; `verbs` is what ``add_subparsers`` gave.
+
+    `call` is run by `run_verb`; `more` are further defaults. Returns the verb's parser, for its arguments.
+    """
+    added: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about, epilog=f"Example: {example}")
+    added.set_defaults(verb=call, **more)
+    return added
+
+
+def run_verb(parser: Callable[[], argparse.ArgumentParser], argv: Sequence[str] | None = None) -> int:
+    """A whole command: parse the words, run the verb they name, end as `run` says."""
+    return run(partial(_verb, parser), argv)
+
+
+def _verb(parser: Callable[[], argparse.ArgumentParser], argv: list[str]) -> int:
+    said = parser().parse_args(argv)
+    return int(said.verb(said))
 
 
 def run(main: Callable[[list[str]], int], argv: Sequence[str] | None = None) -> int:

@@ -6,14 +6,14 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from drivers.errors import InputError
-from drivers.terminal import run
+from drivers.terminal import add_verb, run_verb
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,12 +23,7 @@ PAGE_WIDTH = 110
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit code (0 fine, 1 the thing under test failed, 2 bad input, 3 the bench broke)."""
-    return run(_main, argv)
-
-
-def _main(argv: list[str]) -> int:
-    said = _parser().parse_args(argv)
-    return int(said.verb(said))
+    return run_verb(_parser, argv)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,26 +36,20 @@ def _parser() -> argparse.ArgumentParser:
     _replay_parser(verbs)
     _import_parser(verbs)
     _trace_parser(verbs)
-    added = _verb(verbs, "sim", _sim, "a board with peers at every wire, live", "leeze-hil sim --site SITE")
+    added = add_verb(verbs, "sim", _sim, "a board with peers at every wire, live", "leeze-hil sim --site SITE")
     added.add_argument("--board", metavar="FILE", help="board file or catalog name instead of the site's own")
     added.add_argument("--site", metavar="FILE", default="kanalpromenade-reference", help="site file or shipped name")
     added.add_argument("--seconds", type=_positive, help="end after so many seconds (default: until interrupted)")
     added.add_argument("--speed", type=_times, default=1, help="multiple of real time, 1 to 1000, default 1")
     added.add_argument("--start", type=_moment, help="wall time at the start, e.g. 2026-02-20T22:00:00+01:00")
-    added = _verb(verbs, "cases", _cases, "the cases that come with Leeze", "leeze-hil cases")
-    added = _verb(verbs, "demo", _demo, "both cases, live, with report and traces", "leeze-hil demo --out out")
+    added = add_verb(verbs, "cases", _cases, "the cases that come with Leeze", "leeze-hil cases")
+    added = add_verb(verbs, "demo", _demo, "both cases, live, with report and traces", "leeze-hil demo --out out")
     added.add_argument("--out", type=Path, default=Path("out"), help="folder to write into, default out")
     return parser
 
 
-def _verb(verbs: Any, name: str, call: Callable[..., int], about: str, example: str) -> argparse.ArgumentParser:
-    added: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about, epilog=f"Example: {example}")
-    added.set_defaults(verb=call)
-    return added
-
-
 def _replay_parser(verbs: Any) -> None:
-    added = _verb(
+    added = add_verb(
         verbs,
         "replay",
         _replay,
@@ -93,7 +82,7 @@ def _import_parser(verbs: Any) -> None:
     about = "other people's recordings, made ours"
     added = verbs.add_parser("import", help=about, description=about)
     kinds = added.add_subparsers(title="kinds", metavar="KIND", required=True)
-    one = _verb(
+    one = add_verb(
         kinds,
         "eco-counter",
         _import_eco_counter,
@@ -105,7 +94,7 @@ def _import_parser(verbs: Any) -> None:
     one.add_argument("--from", dest="from_date", type=_day, metavar="DATE", help="first local day, YYYY-MM-DD")
     one.add_argument("--to", dest="to_date", type=_day, metavar="DATE", help="last local day")
     for kind, about in (("spat-xml", "SPATEM as XML to a trace"), ("spat-hex", "UPER frames as hex lines to a trace")):
-        one = _verb(kinds, kind, _import_spat, about, f"leeze-hil import {kind} FILE -o feed.mcap")
+        one = add_verb(kinds, kind, _import_spat, about, f"leeze-hil import {kind} FILE -o feed.mcap")
         one.add_argument("file", type=Path)
         one.add_argument("-o", "--out", type=Path, required=True, metavar="TRACE")
         one.set_defaults(kind=kind)
@@ -115,14 +104,16 @@ def _trace_parser(verbs: Any) -> None:
     about = "look into a trace"
     added = verbs.add_parser("trace", help=about, description=about)
     kinds = added.add_subparsers(title="verbs", metavar="VERB", required=True)
-    one = _verb(kinds, "info", _trace_info, "wires, topics, span, provenance, damage", "leeze-hil trace info run.mcap")
+    one = add_verb(
+        kinds, "info", _trace_info, "wires, topics, span, provenance, damage", "leeze-hil trace info run.mcap"
+    )
     one.add_argument("file", type=Path)
     one.add_argument("--json", action="store_true")
-    one = _verb(kinds, "cat", _trace_cat, "every event, a line each", "leeze-hil trace cat run.mcap '/wire/*/tx'")
+    one = add_verb(kinds, "cat", _trace_cat, "every event, a line each", "leeze-hil trace cat run.mcap '/wire/*/tx'")
     one.add_argument("file", type=Path)
     one.add_argument("topic", nargs="*", help="patterns, e.g. '/decision/*'")
     one.add_argument("--json", action="store_true")
-    one = _verb(
+    one = add_verb(
         kinds,
         "digest",
         _trace_digest,
