@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from boards.build import load_board
@@ -93,7 +93,7 @@ class TraceBench:
                 name = f"{one.name}/{wire}"
                 self.bench.wire(slot, wire, near[name], self.wires.index(name), peer)
 
-    def _maker(self, one: ControllerSite):  # type: ignore[no-untyped-def]
+    def _maker(self, one: ControllerSite) -> Callable[[Slot], ScanCycle]:
         def make(slot: Slot) -> ScanCycle:
             def link_for(name: str, wire: object) -> ByteLink:
                 return slot.links[name]

@@ -50,6 +50,8 @@ class Ramp:
         self.level = max(self.base, min(self.full, level))
         if self.level > self.base:
             self._begin(now_ns + hold_ns)
+        else:
+            self.wake_ns = FOREVER_NS  # steps of an earlier sinking would light it again
 
     def _begin(self, start_ns: int) -> None:
         self._from, self._start_ns, self._step = self.level, start_ns, 0

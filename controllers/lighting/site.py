@@ -8,7 +8,10 @@ import msgspec
 
 from drivers.errors import InputError
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+"""An hour, 3.6 km, 3.6 kW: more is a slip, and infinity is no measure."""
+
+Metres = Annotated[float, msgspec.Meta(ge=-1_000_000, le=1_000_000)]
 Percent = Annotated[float, msgspec.Meta(ge=0.1, le=100)]
 
 
@@ -24,14 +27,14 @@ class LampPost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A lamp: its name on the board, metres along the path."""
 
     name: str
-    x_m: float
+    x_m: Metres
 
 
 class RadarPost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A radar: its name on the board, metres along the path, its usable range; it looks up, to larger x, or down."""
 
     name: str
-    x_m: float
+    x_m: Metres
     looks: Literal["up", "down"]
     range_m: Annotated[float, msgspec.Meta(ge=2, le=255)] = 40.0
 
@@ -92,7 +95,12 @@ class LightingSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check(site: LightingSite, origin: str) -> LightingSite:
-    """What types cannot say: names once, neighbours exist. Raises InputError naming `origin` and the place."""
+    """What types cannot say: names once, neighbours exist, full is above base. Raises InputError naming `origin`."""
+    light = site.light
+    if light.full_pct < light.base_pct:
+        raise InputError(
+            f"{origin}: $.light: `full_pct` {light.full_pct:g} is below `base_pct` {light.base_pct:g}; swap"
+        )
     if not site.controllers:
         raise InputError(f"{origin}: $.controllers: at least one is needed")
     names = [controller.name for controller in site.controllers]

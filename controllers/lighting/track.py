@@ -112,7 +112,7 @@ class Track:
         The claim has to be made anew, but where the same lamps are claimed for `QUIET_NS` to come anyway.
         """
         same = speed_mm_s == self.speed_mm_s
-        if same and lane == self.lane and self.quiet_from_mm <= u_mm <= self.quiet_to_mm:
+        if same and self.wake_ns != CLAIM_NOW and lane == self.lane and self.quiet_from_mm <= u_mm <= self.quiet_to_mm:
             self.wake_ns = t_ns + QUIET_NS
         else:
             self.wake_ns = CLAIM_NOW
@@ -188,20 +188,23 @@ class Track:
             if first > 0:
                 wake_ns = min(wake_ns, t0 - (-(u0 - ahead_mm - lamps[first - 1]) * NS_PER_S // STRAY_MM_S))
         else:
-            tail = min(u0 + tail_mm_s * age_ns // NS_PER_S, self.hold_u_mm) - reach.behind_mm
+            waits_u_mm = self.hold_u_mm
+            tail = min(u0 + tail_mm_s * age_ns // NS_PER_S, waits_u_mm) - reach.behind_mm
             if self.hold_u_mm < FAR_MM:
                 overdue_ns = t0 - (-(self.hold_u_mm + OVERDUE_MM - u0) * NS_PER_S // self.speed_mm_s)
                 if now_ns < overdue_ns:
                     wake_ns = min(wake_ns, overdue_ns)
                 else:  # stopped somewhere since, and free to ride back as well
                     tail = min(tail, u0 - reach.ahead_mm)
+                    waits_u_mm = min(waits_u_mm, u0 - reach.ahead_mm + reach.behind_mm)
             first = bisect_left(lamps, tail)
             if first == len(lamps):  # past the last lamp; as long as it is seen, nobody else may be taken for it
                 self.mask = 0
+                self.quiet_to_mm = -FAR_MM
                 self.wake_ns = t0 + LINGER_NS if age_ns < LINGER_NS else OVER
                 return
             left_u_mm = lamps[first] + reach.behind_mm
-            if left_u_mm < self.hold_u_mm:
+            if left_u_mm < waits_u_mm:
                 wake_ns = min(wake_ns, t0 - (-(left_u_mm + 1 - u0) * NS_PER_S // tail_mm_s))
         after = bisect_right(lamps, u0 + ahead_mm + grown)
         if after < len(lamps):

@@ -166,8 +166,8 @@ class InProcessBench:
         self._tell_start(slot, now_ns)
         self._touched.append(slot.index)
 
-    def power_off(self, slot: Slot) -> None:
-        """The controller is gone, at once; its wires hang free."""
+    def power_off(self, slot: Slot, now_ns: int) -> None:
+        """The controller is gone, at `now_ns`; its wires hang free."""
         slot.ticks_before += slot.cycle.ticks if slot.cycle is not None else 0
         slot.cycle = None
         for link in slot.links.values():
@@ -293,7 +293,7 @@ class InProcessBench:
             slot.last_tick_ns, slot.starts = saved["last_tick_ns"], saved["starts"]
             slot.ticks_before = saved["ticks_before"]
             if saved["cycle"] is None:
-                self.power_off(slot)
+                self.power_off(slot, self.now_ns)
                 continue
             slot.cycle = slot.make(slot)
             slot.cycle.always_step = not self.skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -298,13 +299,13 @@ class LitPathBench:
                 peer = by_wire.get(name, numbers.get(name, exchange))
                 bench.wire(slot, wire, near, self.wires.index(name), peer)
             for from_ns, to_ns in faults.restarts.get(one.name, ()):
-                bench.at(from_ns, lambda t_ns, slot=slot: bench.power_off(slot))  # type: ignore[misc]
-                bench.at(to_ns, lambda t_ns, slot=slot: bench.power_on(slot, t_ns))  # type: ignore[misc]
+                bench.at(from_ns, partial(bench.power_off, slot))
+                bench.at(to_ns, partial(bench.power_on, slot))
         for name, spans in faults.dark_lines.items():
             gateway = self.gateways[name]
             for from_ns, to_ns in spans:
-                bench.at(from_ns, lambda t_ns, g=gateway: g.set_bus_power(False, t_ns))  # type: ignore[misc]
-                bench.at(to_ns, lambda t_ns, g=gateway: g.set_bus_power(True, t_ns))  # type: ignore[misc]
+                bench.at(from_ns, partial(gateway.set_bus_power, False))
+                bench.at(to_ns, partial(gateway.set_bus_power, True))
 
     def _maker(self, one: ControllerSite) -> Callable[[Slot], ScanCycle]:
         def make(slot: Slot) -> ScanCycle:
