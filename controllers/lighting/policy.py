@@ -119,7 +119,7 @@ class LightingPolicy:
                 best, best_mm = track, away_mm
         # well inside the view the next report has to show it again: if none does, it stands here, and so does its light
         inside = view.leave_u_mm[lane] - u_mm > max(speed // 2, view.margin_mm)
-        hold_mm = u_mm if inside else view.next_u_mm[lane]
+        hold_mm = u_mm if inside else max(u_mm, view.next_u_mm[lane])  # a radar may see further than the site says
         if best is None:
             best = self._new_track("", t_ns)
         else:

@@ -185,6 +185,8 @@ class InProcessBench:
         """Let everything happen that happens before `until_ns`; then it is `until_ns`, and idle frames are told."""
         peers, slots, wakes, touched = self.peers, self.slots, self._wakes, self._touched
         n_peers = len(peers)
+        if touched:  # since the last run, from outside
+            self._refresh_all()
         chore_ns = self._chore_ns()
         stop_ns = min(until_ns, chore_ns)
         while True:
@@ -291,7 +293,7 @@ class InProcessBench:
             restore_peer(peer, saved)
         for slot, saved in zip(self.slots, state["slots"], strict=True):
             slot.last_tick_ns, slot.starts = saved["last_tick_ns"], saved["starts"]
-            slot.ticks_before = saved["ticks_before"]
+            slot.cycle, slot.ticks_before = None, saved["ticks_before"]
             if saved["cycle"] is None:
                 self.power_off(slot, self.now_ns)
                 continue

@@ -156,14 +156,14 @@ def test_a_measure_of_the_light_is_above_zero_and_finite(key: str) -> None:
     for value in ("0", "-1", "true", "nan", "inf", "3600.1"):
         with pytest.raises(InputError, match=rf"\$\.light\.{key}"):
             _site(("hold_s = 2", f"{key} = {value}"))
-    assert getattr(_site(("hold_s = 2", f"{key} = 0.5")).light, key) == 0.5
+    assert getattr(_site(("hold_s = 2", f"{key} = 12.5")).light, key) == 12.5
 
 
 @pytest.mark.parametrize("key", ["base_pct", "full_pct"])
 def test_a_percentage_is_what_the_dimming_curve_knows(key: str) -> None:
     """IEC 62386-102: the logarithmic curve runs from 0.1 to 100 %."""
     for value in (0.1, 100):
-        assert getattr(_site(("hold_s = 2", f"{key} = {value}")).light, key) == value
+        assert getattr(_site(("hold_s = 2", f"base_pct = {value}\nfull_pct = {value}")).light, key) == value
     for value in (0.09, 100.1):
         with pytest.raises(InputError, match=rf"\$\.light\.{key}"):
             _site(("hold_s = 2", f"{key} = {value}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,18 +11,8 @@ from hypothesis import strategies as st
 
 from controllers.core.contract import Command, LampLevel, PanelFrame, Publish
 from controllers.core.scan_cycle import ScanCycle
-from drivers.errors import DriverError, LinkLost, NoReply
-from drivers.quantities import (
-    Detection,
-    DeviceHealth,
-    LampStatus,
-    Message,
-    Quantity,
-    RadarReport,
-    SignalPhase,
-    SignalState,
-    WallTime,
-)
+from drivers.errors import LinkLost, NoReply
+from drivers.quantities import DeviceHealth, Quantity
 from drivers.units import FOREVER_NS
 
 P = 20_000_000
@@ -41,7 +30,6 @@ class Part:
         self.wake_ns = FOREVER_NS
         self.inputs: list[tuple[Quantity, ...]] = []
         self.does: Callable[[int], Any] = lambda now_ns: None
-        self.state = 0
 
     def advance(self, now_ns: int) -> None:
         self._log.append(self.name)
@@ -49,10 +37,10 @@ class Part:
         self.does(now_ns)
 
     def snapshot(self) -> dict[str, Any]:
-        return {"state": self.state}
+        return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.state = state["state"]
+        pass
 
 
 class Decides(Part):
@@ -231,58 +219,6 @@ def test_with_always_step_everybody_is_asked_at_every_tick() -> None:
     assert rig.log == ["radar-1", "dali", "policy", "gate"]
 
 
-@pytest.mark.parametrize(
-    ("after_ns", "wake_ns", "due_ns"),
-    [
-        (-1, 0, 0),
-        (0, 0, P),
-        (0, 1, P),
-        (0, P, P),
-        (0, P + 1, 2 * P),
-        (P - 1, 0, P),
-        (P, 0, 2 * P),
-        (0, FOREVER_NS - 1, -(-(FOREVER_NS - 1) // P) * P),
-        (0, FOREVER_NS, FOREVER_NS),
-    ],
-)
-@pytest.mark.parametrize("who", range(4))
-def test_due_is_the_first_tick_after_at_which_anybody_wants_to_wake(
-    who: int, after_ns: int, wake_ns: int, due_ns: int
-) -> None:
-    rig = Rig()
-    (*rig.devices, rig.policy, rig.gate)[who].wake_ns = wake_ns
-    assert rig.cycle.due_ns(after_ns) == due_ns
-
-
-@pytest.mark.parametrize(("after_ns", "due_ns"), [(-1, 0), (0, P), (P - 1, P), (P, 2 * P), (P + 1, 2 * P)])
-def test_a_value_in_the_inbox_makes_the_next_tick_due_though_nobody_wants_to_wake(after_ns: int, due_ns: int) -> None:
-    rig = Rig()
-    rig.inbox.append(OK)
-    assert rig.cycle.due_ns(after_ns) == due_ns
-
-
-def test_due_follows_a_deadline_that_bytes_moved_between_two_ticks() -> None:
-    rig = Rig()
-    rig.devices[0].wake_ns = 5 * P
-    assert rig.cycle.due_ns(0) == 5 * P
-    rig.devices[0].wake_ns = 9 * P
-    assert rig.cycle.due_ns(0) == 9 * P
-
-
-@settings(max_examples=60)
-@given(st.lists(st.integers(0, 12 * P), min_size=4, max_size=4), st.integers(-1, 10 * P))
-def test_every_tick_before_the_due_one_would_have_asked_nobody(wakes_ns: list[int], after_ns: int) -> None:
-    rig = Rig()
-    for part, wake_ns in zip((*rig.devices, rig.policy, rig.gate), wakes_ns, strict=True):
-        part.wake_ns = max(wake_ns, after_ns + 1)
-    due_ns = rig.cycle.due_ns(after_ns)
-    for now_ns in range((after_ns // P + 1) * P, due_ns, P):
-        rig.cycle.tick(now_ns)
-    assert rig.log == []
-    rig.cycle.tick(due_ns)
-    assert rig.log != []
-
-
 # --- what leaves
 
 
@@ -345,7 +281,6 @@ def test_what_is_no_word_of_a_wire_is_not_swallowed() -> None:
     with pytest.raises(KeyError, match="lamp-9"):
         rig.cycle.tick(2 * P)
     assert rig.cycle.send_errors == 0
-    assert not issubclass(KeyError, DriverError)
 
 
 # --- the observer
@@ -382,36 +317,3 @@ def test_the_observer_hears_of_a_tick_only_if_something_came_was_asked_or_was_al
     rig.gate.passes = lambda command: False
     rig.cycle.tick(P)
     assert len(calls) == told
-
-
-# --- snapshots
-
-
-def test_a_snapshot_through_json_brings_back_counts_states_and_an_inbox_of_every_kind() -> None:
-    rig, other = Rig(), Rig()
-    values: list[Quantity] = [
-        RadarReport(1, "radar-1", (Detection(13_000, 833, -5, 123), Detection(2_000, -833, 0, 0))),
-        RadarReport(2, "radar-2", ()),
-        LampStatus(3, "lamp-1", 254),
-        LampStatus(4, "lamp-2", None),
-        SignalState(5, "feed", 4070, 7, 4, 1_000, (SignalPhase(3, 100, None, 200, 90), SignalPhase(5))),
-        SignalState(6, "feed", 4070, 8, 0, None, ()),
-        WallTime(7, "wall", 1_708_362_000_000_000_007, True),
-        Message(8, "neighbour", {"kind": "rider", "id": 1, "nested": [1, {"deep": None}]}),
-        DeviceHealth(9, "radar-1", False, "no frame for 3 s"),
-    ]
-    rig.cycle.tick(0)
-    rig.cycle.send_errors = 3
-    rig.inbox += values
-    for n, part in enumerate((rig.policy, rig.gate, *rig.devices), start=1):
-        part.state = n
-    other.inbox.append(OK)
-    saved = json.dumps(rig.cycle.snapshot())
-    shared = other.inbox
-    other.cycle.restore(json.loads(saved))
-    assert json.dumps(other.cycle.snapshot()) == saved
-    assert other.cycle.inbox is shared == values
-    assert [type(value) for value in shared] == [type(value) for value in values]
-    assert (other.cycle.ticks, other.cycle.send_errors) == (1, 3)
-    assert [part.state for part in (other.policy, other.gate, *other.devices)] == [1, 2, 3, 4]
-    assert rig.inbox == values
