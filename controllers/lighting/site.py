@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from drivers.codecs.dali import level_for_ppm
 from drivers.errors import InputError
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=3600)]
@@ -72,6 +73,16 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hold_s: Positive = 2.0
     fall_s: Positive = 5.0
     keep_s: Positive = 60.0
+
+    @property
+    def base_level(self) -> int:
+        """The arc power level nearest `base_pct` of full output: 170 for 10 %."""
+        return level_for_ppm(round(self.base_pct * 10_000))
+
+    @property
+    def full_level(self) -> int:
+        """The arc power level nearest `full_pct`: 254 for 100 %."""
+        return level_for_ppm(round(self.full_pct * 10_000))
 
 
 class LightingSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

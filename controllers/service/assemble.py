@@ -16,7 +16,7 @@ from controllers.lighting.policy import LightingPolicy
 from controllers.lighting.site import ControllerSite, LightingSite, mm
 from controllers.lighting.stretch import zones
 from drivers.buses.dali import DaliBus
-from drivers.codecs.dali import FADE_TIME_NS, FULL, level_for_ppm
+from drivers.codecs.dali import FADE_TIME_NS, FULL
 from drivers.codecs.panel_frame import dark
 from drivers.devices.lamp import DaliLamp
 from drivers.devices.neighbour import Neighbour
@@ -100,7 +100,7 @@ def lighting_controller(
     _has(description, (radar.name for radar in controller.radars), "ld2451", place)
     _has(description, controller.neighbours, "neighbour", place)
     light = site.light
-    base_level, full_level = level_for_ppm(round(light.base_pct * 10_000)), level_for_ppm(round(light.full_pct * 10_000))
+    base_level, full_level = light.base_level, light.full_level
     inbox: list[Quantity] = []
     board = build(description, emit=inbox.append, link_for=link_for, name=controller.name)
     cycle = ScanCycle(

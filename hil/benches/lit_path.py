@@ -15,7 +15,6 @@ from controllers.core.calendar import LightCalendar
 from controllers.core.scan_cycle import ScanCycle
 from controllers.lighting.site import ControllerSite, LightingSite, mm
 from controllers.service.assemble import lighting_controller
-from drivers.codecs.dali import level_for_ppm
 from drivers.codecs.ld2451 import IDLE_FRAME
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
@@ -192,8 +191,8 @@ class LitPathBench:
             self.lamps_x_mm, [_span(r.x_m, r.looks, r.range_m) for c in site.controllers for r in c.radars]
         )
         shared = {"origin_utc_ns": origin_utc_ns, "power_mw": round(light.power_w * 1000)}
-        self.base_level = base_level = level_for_ppm(round(light.base_pct * 10_000))
-        self.full_level = level_for_ppm(round(light.full_pct * 10_000))
+        self.base_level = base_level = light.base_level
+        self.full_level = light.full_level
         self.calendar, self.path = calendar, path
         self.ledger = LightLedger(path, calendar, base_level=base_level, **shared)
         self.rules = RuleBook(path, calendar, site.place.timezone, base_level=base_level, **shared) if rules else None
