@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from controllers.greenwave.picture import Stage, frame_of
-from drivers.codecs.dali import level_for_pct
+from drivers.codecs.dali import level_for_ppm
 from hil.case import load_case, shipped
 from hil.judge.reference import load_reference, read_reference
 
@@ -46,7 +46,7 @@ def test_a_planted_change_of_the_lighting_policy_fails_with_tick_time_wire_and_b
     leeze_hil: Any, ride: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with_reference(leeze_hil, ride)
-    monkeypatch.setattr("controllers.service.assemble.level_for_pct", lambda pct: min(level_for_pct(pct), 240))
+    monkeypatch.setattr("controllers.lighting.site.level_for_ppm", lambda ppm: min(level_for_ppm(ppm), 240))
     ran = leeze_hil("replay", ride, "--json", "--junit", tmp_path / "j.xml", "--report", tmp_path / "r.html")
     assert ran.code == 1
     jsonschema.validate(ran.result, SCHEMA)

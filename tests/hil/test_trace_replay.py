@@ -66,7 +66,7 @@ def test_a_recorded_run_of_a_replayed_trace_is_the_same_trace(
 def test_a_changed_policy_is_found_against_a_trace(
     leeze_hil: Any, evening: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("controllers.service.assemble.level_for_pct", lambda pct: 240 if pct == 100 else 170)
+    monkeypatch.setattr("controllers.lighting.site.level_for_ppm", lambda ppm: 240 if ppm == 1_000_000 else 170)
     ran = leeze_hil("replay", evening[0], "--json")
     assert (ran.code, ran.result["verdict"]) == (1, "failed")
     first = ran.result["divergence"]
