@@ -10,6 +10,9 @@ from typing import Any
 import msgspec
 
 MAX_LINE_BYTES = 4096
+MAX_BRACKETS = 128
+"""Opening brackets in a line. How deep nesting may go is left to nobody's stack: it differs between Python versions."""
+
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -19,9 +22,9 @@ def encode(body: dict[str, Any]) -> bytes:
 
 
 class JsonLines:
-    """Finds objects in a byte stream. Never raises; skips and counts lines that are no object or above 4096 bytes.
+    """Finds objects in a byte stream. Never raises; skips and counts lines that are none, too long or too deep.
 
-    The newline of a skipped line counts as skipped too. Holds at most one line.
+    The newline of a skipped line counts as skipped too. Holds at most one line of 4096 bytes.
     """
 
     def __init__(self) -> None:
@@ -38,9 +41,12 @@ class JsonLines:
                 self._overlong = False
                 self.skipped_bytes += len(line) + 1
                 continue
+            if line.count(b"[") + line.count(b"{") > MAX_BRACKETS:
+                self.skipped_bytes += len(line) + 1
+                continue
             try:
                 bodies.append(_decoder.decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 self.skipped_bytes += len(line) + 1
         if self._overlong or len(rest) > MAX_LINE_BYTES:
             self._overlong = True

@@ -63,6 +63,7 @@ def test_what_is_encoded_is_read_back(wanted: list[dict[str, object]]) -> None:
         b"[" * 4000,
         b'{"a":' * 800,
         b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}",
+        b'{"a":' + b"[" * 128 + b"]" * 128 + b"}",
     ],
 )
 def test_a_line_that_is_no_object_is_skipped_with_its_newline_and_the_next_is_read(line: bytes) -> None:
