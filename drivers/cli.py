@@ -50,14 +50,20 @@ def _parser() -> argparse.ArgumentParser:
 def _list(said: argparse.Namespace) -> int:
     for each in PARTS.values():
         if said.json:
-            print(json.dumps({key: getattr(each, key) for key in ("name", "title", "wire", "verified")}))
-        else:
-            print(f"{each.name}\n  what      {each.title}\n  wire      {each.wire}\n  verified  {each.verified}")
+            keys = ("name", "title", "wire", "vendor", "recording", "hardware")
+            print(json.dumps({key: getattr(each, key) for key in keys}))
+            continue
+        print(f"{each.name}\n  what       {each.title}\n  wire       {each.wire}")
+        for against in ("vendor", "recording", "hardware"):
+            print(f"  {against:<9}  {getattr(each, against) or 'not yet'}")
     return 0
 
 
 def _decode(said: argparse.Namespace) -> int:
-    decode = part(said.part).decode
+    chosen = part(said.part)
+    if chosen.decode is None:
+        raise InputError(f"{chosen.name} has no byte stream to decode: {chosen.wire}")
+    decode = chosen.decode
     events, skipped_bytes = decode(_data(said))
     for event in events:
         print(json.dumps({"t": None} | event))  # no time: nobody wrote down when these bytes came

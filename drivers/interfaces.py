@@ -50,6 +50,12 @@ class Device(Protocol):
     def advance(self, now_ns: int) -> None:
         """Do what is due. Called at a tick when `wake_ns` <= now; a no-op before."""
 
+    def counters(self) -> dict[str, int]:
+        """What has been counted since the start: at least `frames` (sound ones), then what went wrong, by name.
+
+        Names in use: `skipped_bytes`, `bad_frames`, `no_replies`, `refusals` (NACK, exception), `link_losses`.
+        """
+
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
 

@@ -31,6 +31,80 @@ class RadarReport(msgspec.Struct, frozen=True, gc=False, tag=True):
     detections: tuple[Detection, ...]
 
 
+class SpeedReport(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A speed without a place (Doppler only): `speed_mm_s` positive towards the sensor, `magnitude` as the part says.
+
+    Example: ``SpeedReport(0, "radar-1", speed_mm_s=-3456, magnitude=27)``.
+    """
+
+    t_ns: int
+    source: str
+    speed_mm_s: int
+    magnitude: int | None = None
+
+
+class Position(msgspec.Struct, frozen=True, gc=False):
+    """One target in the plane of a sensor: `x_mm` to its right, `y_mm` ahead of it, `speed_mm_s` towards it."""
+
+    x_mm: int
+    y_mm: int
+    speed_mm_s: int
+
+
+class PositionReport(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """All targets of one report of a sensor that knows places; empty when the last has left."""
+
+    t_ns: int
+    source: str
+    positions: tuple[Position, ...]
+
+
+class Presence(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Somebody is there. Distances in mm, None where there is no such target: ``Presence(0, "bay-3", None, 810)``."""
+
+    t_ns: int
+    source: str
+    moving_mm: int | None
+    still_mm: int | None
+
+
+class Range(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A distance. `distance_mm` is None when nothing is in range; a reading that failed is no Range but DeviceHealth.
+
+    Example: ``Range(0, "bay-3", 1234)``.
+    """
+
+    t_ns: int
+    source: str
+    distance_mm: int | None
+
+
+class Climate(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Weather at a mast. None where the part does not measure it. `temperature_mdegc` thousandths of a degree Celsius,
+    `humidity_ppt` thousandths (423 is 42.3 %), `pressure_pa` pascal: ``Climate(0, "mast", 25082, None, 100653)``.
+    """
+
+    t_ns: int
+    source: str
+    temperature_mdegc: int | None
+    humidity_ppt: int | None = None
+    pressure_pa: int | None = None
+
+
+class PowerReading(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """What a meter or a gear says of its supply; None where it does not measure it, or not now.
+
+    `energy_mwh` counts up from the meter's own zero. Example: ``PowerReading(0, "meter", voltage_mv=231400)``.
+    """
+
+    t_ns: int
+    source: str
+    voltage_mv: int | None = None
+    current_ma: int | None = None
+    power_mw: int | None = None
+    energy_mwh: int | None = None
+
+
 class LampStatus(msgspec.Struct, frozen=True, tag=True):
     """What a lamp's gear said of itself. `level` is an arc power level 0 to 254, None where it is not known."""
 
@@ -97,4 +171,17 @@ class DeviceHealth(msgspec.Struct, frozen=True, gc=False, tag=True):
     reason: str = ""
 
 
-Quantity = RadarReport | LampStatus | SignalState | WallTime | Message | DeviceHealth
+Quantity = (
+    RadarReport
+    | SpeedReport
+    | PositionReport
+    | Presence
+    | Range
+    | Climate
+    | PowerReading
+    | LampStatus
+    | SignalState
+    | WallTime
+    | Message
+    | DeviceHealth
+)

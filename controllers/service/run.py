@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from controllers.service.assemble import Controller
-from controllers.service.poll import WirePoll
 from controllers.service.status import Say, Status
 from controllers.service.stop import StopSignals
 from controllers.service.wall_time import CHECK_NS, WallClock, WallTimeSource, system_synchronised
 from drivers.clock import SystemClock
+from drivers.links.poll import WirePoll
 from drivers.units import FOREVER_NS, NS_PER_S
 
 LONGEST_SLEEP_NS = NS_PER_S
@@ -25,7 +25,7 @@ DRAIN_NS = 2 * NS_PER_S
 
 
 class Wires(Protocol):
-    """All wires of a board; controllers.service.poll.WirePoll."""
+    """All wires of a board; drivers.links.poll.WirePoll."""
 
     losses: int
 

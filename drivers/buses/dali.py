@@ -315,6 +315,10 @@ class DaliBus:
 
     # --- state
 
+    def counters(self) -> dict[str, int]:
+        """What has been counted since the start."""
+        return {name: getattr(self, name) for name in COUNTERS} | {"skipped_bytes": self.stream.skipped_bytes}
+
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
         return {

@@ -71,6 +71,10 @@ class DaliLamp:
     def advance(self, now_ns: int) -> None:
         """Nothing is ever due: the bus has the timers."""
 
+    def counters(self) -> dict[str, int]:
+        """Nothing of its own: the bus counts."""
+        return {"frames": 0}
+
     def snapshot(self) -> dict[str, Any]:
         """Nothing of its own."""
         return {}

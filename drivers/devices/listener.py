@@ -12,6 +12,10 @@ from drivers.units import FOREVER_NS
 class Stream(Protocol):
     """A stream codec, as far as its state goes."""
 
+    @property
+    def skipped_bytes(self) -> int:
+        """Bytes that were no frame."""
+
     def snapshot(self) -> dict[str, Any]:
         """All state."""
 
@@ -36,12 +40,15 @@ class Listener:
     def __init__(self, name: str, stream: Stream, emit: Emit, stale_ns: int, silence: str) -> None:
         self.name = name
         self.wake_ns = 0
+        self.frames = 0
+        """Sound frames or messages since the start."""
         self._watched_stream = stream
         self._emit, self._stale_ns, self._silence = emit, stale_ns, silence
         self._last_ns = -1
         self._ok = True
 
     def _heard(self, t_ns: int) -> None:
+        self.frames += 1
         self._last_ns = t_ns
         self.wake_ns = t_ns + self._stale_ns
         if not self._ok:
@@ -60,10 +67,15 @@ class Listener:
         self.wake_ns = FOREVER_NS
         self._emit(DeviceHealth(now_ns, self.name, False, self._silence))
 
+    def counters(self) -> dict[str, int]:
+        """What has been counted since the start."""
+        return {"frames": self.frames, "skipped_bytes": self._watched_stream.skipped_bytes}
+
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
         return {
             "wake_ns": self.wake_ns,
+            "frames": self.frames,
             "last_ns": self._last_ns,
             "ok": self._ok,
             "stream": self._watched_stream.snapshot(),
@@ -72,4 +84,5 @@ class Listener:
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
         self.wake_ns, self._last_ns, self._ok = state["wake_ns"], state["last_ns"], state["ok"]
+        self.frames = state["frames"]
         self._watched_stream.restore(state["stream"])

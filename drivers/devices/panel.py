@@ -34,6 +34,7 @@ class FramePanel:
         """The frame shown last; None before the first."""
         self._link, self._emit = link, emit
         self._lost = False
+        self.frames = self.link_losses = 0
 
     @property
     def picture(self) -> Picture:
@@ -54,6 +55,7 @@ class FramePanel:
                 self.name, now_ns, f"a frame of {size} px; this panel has {self.width_px} x {self.height_px}"
             )
         self.frame = frame
+        self.frames += 1
         if not self._lost:
             self._send(now_ns)
 
@@ -71,6 +73,7 @@ class FramePanel:
             self.wake_ns = now_ns + RETRY_NS
             if not self._lost:
                 self._lost = True
+                self.link_losses += 1
                 self._emit(DeviceHealth(now_ns, self.name, False, error.detail))
             return
         self.wake_ns = FOREVER_NS
@@ -78,11 +81,21 @@ class FramePanel:
             self._lost = False
             self._emit(DeviceHealth(now_ns, self.name, True))
 
+    def counters(self) -> dict[str, int]:
+        """Frames shown, and how often the link was lost, since the start."""
+        return {"frames": self.frames, "link_losses": self.link_losses}
+
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
-        return {"frame": None if self.frame is None else self.frame.hex(), "lost": self._lost, "wake_ns": self.wake_ns}
+        return {
+            "frame": None if self.frame is None else self.frame.hex(),
+            "lost": self._lost,
+            "wake_ns": self.wake_ns,
+            **self.counters(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
         self.frame = None if state["frame"] is None else bytes.fromhex(state["frame"])
         self._lost, self.wake_ns = state["lost"], state["wake_ns"]
+        self.frames, self.link_losses = state["frames"], state["link_losses"]

@@ -50,6 +50,8 @@ class Ld2451Radar(Listener):
         if frame == IDLE_FRAME and self.stream.empty:
             if self._in_view or not self._ok:
                 self.on_bytes(frame, first_ns)
+                count -= 1
+            self.frames += count
             self._last_ns = last_ns
             self.wake_ns = last_ns + self._stale_ns
             return

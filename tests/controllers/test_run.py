@@ -14,7 +14,6 @@ import pytest
 from controllers.core.contract import Command
 from controllers.core.scan_cycle import ScanCycle
 from controllers.service.assemble import Controller, assemble
-from controllers.service.poll import WirePoll
 from controllers.service.run import DRAIN_NS, LONGEST_SLEEP_NS, RealTimeLoop
 from controllers.service.sites import load_site
 from controllers.service.status import PERIOD_NS as STATUS_NS
@@ -24,6 +23,7 @@ from drivers.clock import SystemClock, VirtualClock
 from drivers.errors import LinkLost
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
+from drivers.links.poll import WirePoll
 from drivers.links.uart import UartLink
 from drivers.quantities import DeviceHealth, Quantity, WallTime
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S

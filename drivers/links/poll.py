@@ -53,7 +53,7 @@ class WirePoll:
         links: all of them, open or not.
         clock: sleeps what poll() cannot: its time-out is in whole milliseconds.
         period_ns: how often links without a file descriptor (``loop://``) are asked.
-        interrupt: wakes the loop as well, e.g. a signal (controllers.service.stop).
+        interrupt: wakes the loop as well, e.g. a signal (the owner of the loop has one).
 
     A link that is lost is counted in `losses` and tried again at its own `wake_ns`; nothing is raised.
     """
