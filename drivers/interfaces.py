@@ -53,7 +53,8 @@ class Device(Protocol):
     def counters(self) -> dict[str, int]:
         """What has been counted since the start: at least `frames` (sound ones), then what went wrong, by name.
 
-        Names in use: `skipped_bytes`, `bad_frames`, `no_replies`, `refusals` (NACK, exception), `link_losses`.
+        For people, not for decisions: a snapshot need not hold them. Names in use: `skipped_bytes`, `bad_frames`,
+        `no_replies`, `refusals` (NACK, exception), `link_losses`.
         """
 
     def snapshot(self) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Listener:
         self.name = name
         self.wake_ns = 0
         self.frames = 0
-        """Sound frames or messages since the start."""
+        """Sound frames or messages heard by this object. For people; no state, so not in a snapshot."""
         self._watched_stream = stream
         self._emit, self._stale_ns, self._silence = emit, stale_ns, silence
         self._last_ns = -1
@@ -75,7 +75,6 @@ class Listener:
         """All state, as JSON-able values."""
         return {
             "wake_ns": self.wake_ns,
-            "frames": self.frames,
             "last_ns": self._last_ns,
             "ok": self._ok,
             "stream": self._watched_stream.snapshot(),
@@ -84,5 +83,4 @@ class Listener:
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
         self.wake_ns, self._last_ns, self._ok = state["wake_ns"], state["last_ns"], state["ok"]
-        self.frames = state["frames"]
         self._watched_stream.restore(state["stream"])
