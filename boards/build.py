@@ -16,25 +16,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from boards.hardware import LinkFor, hardware
 from boards.load import digest, load_board
 from boards.parts import part_of
-from boards.pins import device_path
-from boards.schema import BoardDescription, MatrixWire, MemoryWire, Wire
-from drivers.errors import InputError
+from boards.parts.part import Bus
+from boards.schema import BoardDescription
 from drivers.interfaces import ByteLink, Device, Emit, Lamp, Panel
-from drivers.links.memory import memory_pair
 from drivers.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from drivers.devices.neighbour import Neighbour
 
-__all__ = ["Board", "LinkFor", "build", "digest", "hardware_link", "load_board"]
-
-LinkFor = Callable[[str, Wire], ByteLink]
-"""Gives the link of a wire: (name, what the file says of it)."""
-
-ANY_BAUD = 115_200
-"""For a URL, which has no bit rate of its own."""
+__all__ = ["Board", "LinkFor", "build", "digest", "load_board"]
 
 
 class Board:
@@ -73,6 +66,16 @@ class Board:
             link = self.links[wire] = self._link_for(wire, self.description.wires[wire])
         return link
 
+    def bus(self, wire: str, kind: type[Bus], make: Callable[[], Bus]) -> Bus:
+        """The master of a wire that several devices share, made at the first call; it carries the wire's name."""
+        there = self.devices.get(wire)  # checks keep devices off the names of such wires
+        if there is None:
+            made = make()
+            self.devices[wire] = made  # type: ignore[assignment]  # every bus is a device as well
+            return made
+        assert isinstance(there, kind)
+        return there
+
     def close(self) -> None:
         """Close every link; a second call does nothing."""
         for link in self.links.values():
@@ -96,7 +99,7 @@ def build(
     again where a later one fails.
     """
     board = Board(
-        description, link_for or _hardware(description), emit, feed_station, feed_groups, name or description.name
+        description, link_for or hardware(description), emit, feed_station, feed_groups, name or description.name
     )
     try:
         for device, said in sorted(description.devices.items()):
@@ -107,26 +110,3 @@ def build(
     board.devices = dict(sorted(board.devices.items()))  # buses came under the names of their wires
     board.links = dict(sorted(board.links.items()))
     return board
-
-
-def _hardware(description: BoardDescription) -> LinkFor:
-    return lambda name, wire: hardware_link(name, wire, description)
-
-
-def hardware_link(name: str, wire: Wire, description: BoardDescription) -> ByteLink:
-    """The real wire: a UART of the header or a port for `uart`, nothing behind a `frame-buffer` matrix.
-
-    The port opens when the loop first pumps or advances the link, so a missing adapter stops nothing else. Raises
-    InputError for a wire that needs a rig at its far end, and for a matrix driver that is not built yet.
-    """
-    place = f"{description.name}: $.wires.{name}"
-    if isinstance(wire, MemoryWire):
-        raise InputError(f"{place}: a memory wire needs the rig; run this board with `leeze-hil sim`")
-    if isinstance(wire, MatrixWire):
-        if wire.driver != "frame-buffer":
-            raise InputError(f'{place}.driver: "{wire.driver}" is not built yet; use driver = "frame-buffer"')
-        return memory_pair(name)[0]
-    from drivers.links.uart import UartLink
-
-    port = wire.port if wire.port is not None else device_path(description.model, wire.uart or "")
-    return UartLink(name, port, wire.baud or ANY_BAUD, parity=wire.parity)

@@ -5,13 +5,13 @@ Every finding names its place in the file and what would be right; all findings 
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from boards import pins
-from boards.parts import part_name, part_of
-from boards.schema import Atxled, BoardDescription, MatrixWire, MemoryWire, SpatFeed, UartWire
+from boards.check_devices import addresses, devices, line_settings, one_of
+from boards.schema import BoardDescription
+from boards.wires import GpioWire, I2cWire, MatrixWire, MemoryWire, MqttWire, PwmWire, UartWire
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _WITHOUT_BAUD = ("socket://", "loop://")
@@ -20,7 +20,7 @@ _WITHOUT_BAUD = ("socket://", "loop://")
 def findings(board: BoardDescription) -> list[str]:
     """Everything wrong with `board`, ``"$.place: what; what would be right"`` each; empty when it is fine."""
     found: list[str] = []
-    for check in (_names, _wires, _line_settings, _pins, _relay, _devices, _addresses):
+    for check in (_names, _wires, line_settings, _pins, _relay, devices, addresses):
         found += check(board)
     return found
 
@@ -36,6 +36,7 @@ def _names(board: BoardDescription) -> Iterator[str]:
 
 def _wires(board: BoardDescription) -> Iterator[str]:
     ports: dict[str, str] = {}
+    buses: dict[int, str] = {}
     in_use = {said.wire for said in board.devices.values()}
     for name, wire in board.wires.items():
         place = f"$.wires.{name}"
@@ -43,22 +44,35 @@ def _wires(board: BoardDescription) -> Iterator[str]:
             yield f'{place}: no device hangs on it; add one with wire = "{name}", or take the wire out'
         if isinstance(wire, UartWire):
             yield from _uart(board, name, wire)
+            if wire.usb is not None and (wire.usb.serial is None) == (wire.usb.path is None):
+                yield f'{place}.usb: give exactly one of serial ("FT4XYZ12") and path ("1-1.3")'
             if wire.port is not None and wire.port in ports and wire.port != "loop://":
                 yield f"{place}.port: {wire.port} is already wire {ports[wire.port]}; a port carries one wire"
             ports.setdefault(wire.port or "", name)
         elif isinstance(wire, MemoryWire):
             if not board.bench:
                 yield f'{place}.kind: a memory wire has the rig at its far end; use kind = "uart", or set bench = true'
-        else:
+        elif isinstance(wire, MatrixWire):
             yield from _matrix(board, place, wire)
+        elif isinstance(wire, I2cWire):
+            if wire.bus in buses:
+                yield f"{place}.bus: /dev/i2c-{wire.bus} is already wire {buses[wire.bus]}; its devices can share that"
+            buses.setdefault(wire.bus, name)
+        elif isinstance(wire, MqttWire):
+            yield from _mqtt(place, wire)
+        else:
+            yield from _lines(board, place, wire)
 
 
 def _uart(board: BoardDescription, name: str, wire: UartWire) -> Iterator[str]:
     place = f"$.wires.{name}"
     known = pins.UARTS[board.model]
     title = pins.MODEL_TITLES[board.model]
-    if (wire.uart is None) == (wire.port is None):
-        yield f'{place}: give exactly one of uart (on the header, "uart0") and port ("/dev/ttyUSB0" or a URL)'
+    if sum(said is not None for said in (wire.uart, wire.port, wire.usb)) != 1:
+        yield (
+            f'{place}: give exactly one of uart (on the header, "uart0"), port ("/dev/ttyUSB0" or a URL) and usb '
+            "(an adapter with a name that stays)"
+        )
         return
     if wire.baud is None and not (wire.port or "").startswith(_WITHOUT_BAUD):
         yield f"{place}.baud: missing; a serial line needs its bit rate, like 115200"
@@ -75,7 +89,7 @@ def _uart(board: BoardDescription, name: str, wire: UartWire) -> Iterator[str]:
         return
     if wire.parity != "N" and not uart.parity:
         free = pins.free_uarts(board)
-        mend = f"use {_one_of(free)}" if free else 'use uart0 in its place, or parity = "N"'
+        mend = f"use {one_of(free)}" if free else 'use uart0 in its place, or parity = "N"'
         yield f"{place}.parity: {wire.uart} is the mini UART of a {title}, which has no parity; {mend}"
     for key, said, right in (("tx_gpio", wire.tx_gpio, uart.tx_gpio), ("rx_gpio", wire.rx_gpio, uart.rx_gpio)):
         if said is not None and said != right:
@@ -96,25 +110,35 @@ def _port(board: BoardDescription, place: str, wire: UartWire) -> Iterator[str]:
         yield f'{place}.port: {wire.port} is on the header; use uart = "{right}", so that its pins are checked'
 
 
+def _mqtt(place: str, wire: MqttWire) -> Iterator[str]:
+    if not wire.subscribe and wire.publish is None:
+        yield f'{place}: nothing comes and nothing goes; give subscribe = ["a/topic"], publish = "a/topic", or both'
+    if not wire.tls:
+        for key in ("ca_file", "cert_file", "key_file"):
+            if getattr(wire, key) is not None:
+                yield f"{place}.{key}: used with TLS only; add tls = true (usually with port = 8883), or leave it out"
+    if (wire.cert_file is None) != (wire.key_file is None):
+        yield f"{place}.cert_file: a certificate and its key go together; give both cert_file and key_file"
+    if wire.password_file is not None and wire.user is None:
+        yield f"{place}.password_file: a password needs a user; add user"
+
+
+def _lines(board: BoardDescription, place: str, wire: GpioWire | PwmWire) -> Iterator[str]:
+    title = pins.MODEL_TITLES[board.model]
+    if isinstance(wire, GpioWire) and wire.driver == "rpi-gpio" and board.model == "raspberry-pi-5":
+        yield f'{place}.driver: RPi.GPIO does not run on a {title}; use driver = "gpiozero" with factory = "lgpio"'
+    elif isinstance(wire, GpioWire) and wire.factory in ("rpigpio", "native") and board.model == "raspberry-pi-5":
+        yield f'{place}.factory: "{wire.factory}" does not run on a {title}; use factory = "lgpio"'
+    elif board.model == "laptop" and not (isinstance(wire, GpioWire) and wire.factory in ("mock", "leeze")):
+        yield f'{place}.kind: a {title} has no header; use kind = "memory" on a bench, or factory = "leeze"'
+
+
 def _matrix(board: BoardDescription, place: str, wire: MatrixWire) -> Iterator[str]:
     title = pins.MODEL_TITLES[board.model]
     if wire.driver in pins.MATRIX_DRIVERS_ON_PINS and board.model == "laptop":
         yield f'{place}.driver: "{wire.driver}" needs a header; on a {title} use "emulator" or "frame-buffer"'
     elif wire.driver == "piomatter" and board.model != "raspberry-pi-5":
         yield f'{place}.driver: "piomatter" runs on a Raspberry Pi 5 only; on a {title} use "rgbmatrix"'
-
-
-def _line_settings(board: BoardDescription) -> Iterator[str]:
-    for name, wire in board.wires.items():
-        if not isinstance(wire, UartWire):
-            continue
-        on_it = {part_name(said): said for said in board.devices.values() if said.wire == name}
-        for part, said in on_it.items():
-            facts = part_of(said)
-            if facts.bauds and wire.baud is not None and wire.baud not in facts.bauds:
-                yield f"$.wires.{name}.baud: part {part} does not speak {wire.baud} baud; {_right(facts.bauds)}"
-            if wire.parity not in facts.parities:
-                yield f'$.wires.{name}.parity: part {part} has no parity "{wire.parity}"; {_right(facts.parities)}'
 
 
 def _pins(board: BoardDescription) -> Iterator[str]:
@@ -132,7 +156,7 @@ def _pins(board: BoardDescription) -> Iterator[str]:
         elif use.place == "$.relay.gpio":
             mend = f"; free pins for it: {_gpios(_relay_pins(board))}"
         elif other.place.endswith(".uart"):
-            mend = f"; move that wire{f' to {_one_of(free)}' if free else ' to a USB adapter with port'}"
+            mend = f"; move that wire{f' to {one_of(free)}' if free else ' to a USB adapter with port'}"
         yield f"{use.place}: {pins.pin_name(use.gpio)} is already {other.role}{mend}"
 
 
@@ -158,59 +182,6 @@ def _relay_pins(board: BoardDescription) -> list[int]:
     assert board.relay is not None
     taken = {use.gpio for use in pins.uses(board)} | pins.HAT_EEPROM
     return [gpio for gpio in range(28) if gpio not in taken and (gpio in pins.PULLED_UP) != board.relay.active_high]
-
-
-def _devices(board: BoardDescription) -> Iterator[str]:
-    holders: dict[str, str] = {}
-    buses = {said.wire for said in board.devices.values() if isinstance(said, Atxled)}
-    for name, said in board.devices.items():
-        place = f"$.devices.{name}"
-        part, facts = part_name(said), part_of(said)
-        wire = board.wires.get(said.wire)
-        if wire is None:
-            near = difflib.get_close_matches(said.wire, board.wires, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"wires of this board: {', '.join(board.wires) or 'none'}"
-            yield f'{place}.wire: no wire "{said.wire}"; {hint}'
-            continue
-        kind = str(wire.__struct_config__.tag)
-        if kind not in facts.wire_kinds:
-            yield f"{place}.wire: part {part} does not hang on a {kind} wire; it needs kind {_one_of(facts.wire_kinds)}"
-        elif isinstance(said, SpatFeed) and said.message_format == "spat-uper" and kind == "uart":
-            yield (
-                f"{place}.message_format: binary messages carry no mark where they begin, and a serial wire does not "
-                'keep them apart; use message_format = "spat-xml", or a memory wire on a bench'
-            )
-        holder = holders.setdefault(said.wire, name)
-        if holder != name and not (facts.shares_wire and part_name(board.devices[holder]) == part):
-            yield f"{place}.wire: wire {said.wire} is already {holder}'s; part {part} needs a wire of its own"
-        if name in buses:
-            yield f'{place}: a DALI wire is called "{name}" and its bus takes that name; give the device another'
-
-
-def _addresses(board: BoardDescription) -> Iterator[str]:
-    first: dict[tuple[str, int], str] = {}
-    for name, said in board.devices.items():
-        if isinstance(said, Atxled):
-            other = first.setdefault((said.wire, said.short_address), name)
-            if other != name:
-                free = [a for a in range(64) if (said.wire, a) not in _taken_addresses(board)]
-                hint = f"the next free one is {free[0]}" if free else "all 64 are taken"
-                yield (
-                    f"$.devices.{name}.short_address: {said.short_address} is already {other} "
-                    f"on wire {said.wire}; {hint}"
-                )
-
-
-def _taken_addresses(board: BoardDescription) -> set[tuple[str, int]]:
-    return {(said.wire, said.short_address) for said in board.devices.values() if isinstance(said, Atxled)}
-
-
-def _one_of(names: Iterable[str]) -> str:
-    return " or ".join(names)
-
-
-def _right(values: Iterable[object]) -> str:
-    return f"right: {', '.join(str(value) for value in values)}"
 
 
 def _gpios(numbers: list[int]) -> str:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from boards.checks import findings
-from boards.schema import BoardDescription, Device, Wire
+from boards.keys import DeviceKeys
+from boards.parts import PARTS, all_parts
+from boards.schema import BoardDescription
+from boards.wires import Wire
 from drivers.errors import InputError
-from drivers.settings import explain, parse_toml
+from drivers.settings import to_struct, toml_tables
+
+T = TypeVar("T")
+
+WIRES: dict[str, type[Any]] = {str(kind.__struct_config__.tag): kind for kind in Wire.__args__}
+"""Kinds of wire by their word in the file."""
 
 
 def catalog_names() -> list[str]:
@@ -41,8 +49,14 @@ def load_board(name_or_path: str) -> BoardDescription:
 
 def parse_board(text: str, origin: str) -> BoardDescription:
     """The same for text already read; `origin` names it in errors."""
-    _check_tables(text, origin)
-    board = parse_toml(text, BoardDescription, origin)
+    tables = toml_tables(text, origin)
+    for name, table in _tables(tables, "wires"):  # one by one, for msgspec does not name the key of a wrong table
+        to_struct(table, _kind(table, "kind", WIRES, f"{origin}: $.wires.{name}"), origin, f"$.wires.{name}")
+    devices = {name: _device(table, origin, f"$.devices.{name}") for name, table in _tables(tables, "devices")}
+    if devices:  # as many kinds as there are parts: a bare one stands for each while the rest is read
+        tables["devices"] = tables["devices"] | {name: {"wire": ""} for name in devices}
+    board = to_struct(tables, BoardDescription, origin)
+    board = msgspec.structs.replace(board, devices=devices)
     wrong = findings(board)
     if wrong:
         raise InputError("\n".join(f"{origin}: {finding}" for finding in wrong))
@@ -67,33 +81,27 @@ def _read(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {reason}") from None
 
 
-def _check_tables(text: str, origin: str) -> None:
-    """Convert wires and devices one by one first, for msgspec does not name the key of the table that is wrong."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return  # parse_toml says it
-    except RecursionError:
-        raise InputError(f"{origin}: not TOML of ours: nested too deeply") from None
-    for section, tag, kinds in (("wires", "kind", Wire), ("devices", "part", Device)):
-        tables = raw.get(section)
-        for name, table in tables.items() if isinstance(tables, dict) else ():
-            if isinstance(table, dict):
-                _check_table(table, tag, kinds, f"{origin}: $.{section}.{name}")
+def _tables(tables: dict[str, Any], section: str) -> list[tuple[str, dict[str, Any]]]:
+    there = tables.get(section)
+    return [(k, v) for k, v in there.items() if isinstance(v, dict)] if isinstance(there, dict) else []
 
 
-def _check_table(table: dict[str, Any], tag: str, kinds: Any, place: str) -> None:
-    by_tag: dict[object, type] = {kind.__struct_config__.tag: kind for kind in kinds.__args__}
-    known = [str(name) for name in by_tag]
+def _device(table: dict[str, Any], origin: str, place: str) -> DeviceKeys:
+    said = table.get("part")
+    part = PARTS.get(said) if isinstance(said, str) else None
+    if part is None:
+        by_name = {name: part.keys for name, part in all_parts().items()}
+        return to_struct(table, _kind(table, "part", by_name, f"{origin}: {place}"), origin, place)
+    return to_struct(table, part.keys, origin, place)
+
+
+def _kind(table: dict[str, Any], tag: str, known: Mapping[str, type[T]], place: str) -> type[T]:
+    """Which kind of table this is. Raises InputError with the nearest known."""
     if tag not in table:
         raise InputError(f"{place}: missing key `{tag}`; known: {', '.join(known)}")
     said = str(table[tag])
-    if said not in by_tag:
+    if said not in known:
         near = difflib.get_close_matches(said, known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
         raise InputError(f"{place}.{tag}: unknown {tag} `{said}`; {hint}")
-    kind = by_tag[said]
-    try:
-        msgspec.convert(table, kind)
-    except msgspec.ValidationError as error:
-        raise InputError(place + explain(str(error), kind).removeprefix("$")) from None
+    return known[said]

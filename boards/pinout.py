@@ -6,7 +6,8 @@ from typing import Any
 
 from boards import pins
 from boards.parts import contents, part_name
-from boards.schema import BoardDescription, MatrixWire, UartWire, Wire
+from boards.schema import BoardDescription
+from boards.wires import MatrixWire, UartWire, Wire
 
 _USED, _SUPPLY, _DIM = "1;32", "31", "2"
 _LEFT = 36

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import msgspec
 
-from boards.schema import BoardDescription, MatrixWire, UartWire
+from boards.parts import part_of
+from boards.schema import BoardDescription
+from boards.wires import I2cWire, MatrixWire, MemoryWire, UartWire
 
 HEADER: tuple[int | str, ...] = (
     *("3V3", "5V", 2, "5V", 3, "GND", 4, 14, "GND", 15),
@@ -90,6 +92,31 @@ MATRIX_PINS: dict[str, dict[str, int]] = {
 }
 """BCM number by signal and adapter, first chain. Signal E is taken by panels of more than 32 rows only."""
 
+I2C_PINS = {1: (2, 3)}
+"""(SDA, SCL) of the bus that every model has on its header; bus 0 belongs to the HAT's EEPROM."""
+
+
+class PwmChannel(msgspec.Struct, frozen=True):
+    """A PWM output of the kernel on the header: its channel, and the function number that the overlay wants."""
+
+    channel: int
+    function: int
+
+
+_PWM_BCM = {12: PwmChannel(0, 4), 13: PwmChannel(1, 4), 18: PwmChannel(0, 2), 19: PwmChannel(1, 2)}
+PWM_CHANNELS: dict[str, dict[int, PwmChannel]] = {
+    "raspberry-pi-3": _PWM_BCM,
+    "raspberry-pi-zero-2-w": _PWM_BCM,
+    "raspberry-pi-4": _PWM_BCM,
+    "raspberry-pi-5": _PWM_BCM | {18: PwmChannel(2, 2), 19: PwmChannel(3, 2)},
+    "laptop": {},
+}
+"""By model and BCM number. Two pins of one channel show the same; a Raspberry Pi 5 has four channels.
+
+The overlay's function numbers are those of the BCM2711 on every model, also for the RP1 (4 is ALT0, 2 is ALT5);
+overlays pwm and pwm-2chan, `boot/overlays/README`.
+"""
+
 MATRIX_DRIVERS_ON_PINS = frozenset({"rgbmatrix", "piomatter"})
 
 
@@ -118,7 +145,7 @@ def uart_uses(uart: Uart, wire: str) -> tuple[Use, Use]:
 
 
 def uses(board: BoardDescription) -> list[Use]:
-    """Every pin that `board` takes, in the order of the file; a pin taken twice appears twice."""
+    """Every pin that `board` takes: wires, then devices, in the order of the file; a pin taken twice appears twice."""
     taken: list[Use] = []
     for name, wire in board.wires.items():
         if isinstance(wire, UartWire) and wire.uart in UARTS[board.model]:
@@ -127,6 +154,13 @@ def uses(board: BoardDescription) -> list[Use]:
             place = f"$.wires.{name}.mapping"
             signals = MATRIX_PINS[wire.mapping].items()
             taken += [Use(gpio, f"{s} of wire {name}", place) for s, gpio in signals if s != "E" or wire.height_px > 32]
+        elif isinstance(wire, I2cWire) and wire.bus in I2C_PINS and board.model != "laptop":
+            sda, scl = I2C_PINS[wire.bus]
+            place = f"$.wires.{name}.bus"
+            taken += [Use(sda, f"SDA of wire {name}", place), Use(scl, f"SCL of wire {name}", place)]
+    for name, said in board.devices.items():
+        if board.model != "laptop" and not isinstance(board.wires.get(said.wire), MemoryWire):
+            taken += [Use(pin.gpio, pin.role, f"$.devices.{name}.{pin.key}") for pin in part_of(said).pins(said, name)]
     if board.relay is not None and board.model != "laptop":
         taken.append(Use(board.relay.gpio, "bus-power relay", "$.relay.gpio"))
     return taken

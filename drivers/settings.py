@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -30,12 +30,23 @@ def load_toml(path: Path, kind: type[T]) -> T:
 
 def parse_toml(text: str, kind: type[T], origin: str) -> T:
     """The same for text already read; `origin` names it in errors."""
+    return to_struct(toml_tables(text, origin), kind, origin)
+
+
+def to_struct(tables: dict[str, Any], kind: type[T], origin: str, place: str = "$") -> T:
+    """Tables already parsed, as `kind`; `place` is where in the file they stand."""
     try:
-        return msgspec.convert(tomllib.loads(text), kind)
+        return msgspec.convert(tables, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{origin}: {place}{explain(str(error), kind).removeprefix('$')}") from None
+
+
+def toml_tables(text: str, origin: str) -> dict[str, Any]:
+    """TOML text as plain tables. Raises InputError for what is no TOML, with its line."""
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{origin}: not TOML: {error}") from None
-    except msgspec.ValidationError as error:
-        raise InputError(f"{origin}: {explain(str(error), kind)}") from None
     except RecursionError:
         raise InputError(f"{origin}: nested too deep; no key of ours needs more than a few levels") from None
     except ValueError as error:  # a number with thousands of digits

@@ -90,7 +90,8 @@ def display_board(name_or_path: str, message_format: str | None = None) -> Board
     """A display's board; with `message_format` its feed is read as that, e.g. ``"spat-uper"`` for a J2735 trace."""
     import msgspec
 
-    from boards.schema import MemoryWire, SpatFeed
+    from boards.parts.feeds import SpatFeed
+    from boards.wires import MemoryWire
 
     board = load_board(name_or_path)
     if message_format is None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from boards.build import Board, build, hardware_link
+from boards.build import Board, build
+from boards.hardware import hardware_link
 from boards.load import catalog_names, load_board, parse_board
-from boards.schema import BoardDescription, UartWire, Wire
+from boards.schema import BoardDescription
+from boards.wires import UartWire, Wire
 from drivers.codecs.spat import Intersection, Movement, Phase
 from drivers.codecs.spat_xml_encoder import SpatXmlEncoder
 from drivers.errors import InputError, LinkLost

@@ -106,7 +106,7 @@ def test_every_board_of_the_catalog_is_fine_and_carries_its_own_file_name(name: 
         (ONE_RADAR.replace('part = "ld2451"', ""), "$.devices.radar-1: missing key `part`", "known: ld2451"),
         (ONE_RADAR.replace('"uart"', '"urat"'), "$.wires.radar-1.kind: unknown kind `urat`", "did you mean `uart`?"),
         (ONE_RADAR.replace("[wires.radar-1]", "[wires"), "not TOML", "line 9"),
-        ("a = " + "[" * 5000, "not TOML of ours", "nested too deeply"),
+        ("a = " + "[" * 5000, "nested too deep", "no key of ours needs more than a few levels"),
     ],
 )
 def test_a_file_that_is_not_a_board_is_refused_with_the_place_and_the_mend(text: str, place: str, mend: str) -> None:
@@ -246,7 +246,7 @@ def test_a_file_that_is_not_a_board_is_refused_with_the_place_and_the_mend(text:
             + neighbour_wire('port = "socket://127.0.0.1:7100"')
             + '[devices.feed]\npart = "spat-feed"\nwire = "neighbour"\nmessage_format = "spat-uper"\n',
             "$.devices.feed.message_format: binary messages carry no mark where they begin, and a serial wire does not "
-            'keep them apart; use message_format = "spat-xml", or a memory wire on a bench',
+            'keep them apart; use message_format = "spat-xml", an mqtt wire, or a memory wire on a bench',
         ),
         (
             ONE_LAMP.replace("devices.lamp-1", "devices.dali"),

@@ -1,0 +1,68 @@
+"""The real wire behind each kind in a board file. Nothing is opened here: links open when the loop first asks them.
+
+So a missing adapter stops nothing else. What a kind needs is imported when a board has such a wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import singledispatch
+
+from boards.pins import device_path
+from boards.schema import BoardDescription
+from boards.wires import MatrixWire, MemoryWire, UartWire, Wire
+from drivers.errors import InputError
+from drivers.interfaces import ByteLink
+from drivers.links.memory import memory_pair
+
+LinkFor = Callable[[str, Wire], ByteLink]
+"""Gives the link of a wire: (name, what the file says of it)."""
+
+ANY_BAUD = 115_200
+"""For a URL, which has no bit rate of its own."""
+
+
+def hardware(description: BoardDescription) -> LinkFor:
+    """The real wires of a board."""
+    return lambda name, wire: hardware_link(name, wire, description)
+
+
+def hardware_link(name: str, wire: Wire, description: BoardDescription) -> ByteLink:
+    """The real wire `name`: a port, a bus, lines, a broker; nothing behind a `frame-buffer` matrix.
+
+    Raises InputError for a wire that needs a rig at its far end, and for a matrix driver that is not built yet.
+    """
+    return _link(wire, name, description)
+
+
+def port_of(wire: UartWire, name: str, model: str) -> str:
+    """The device or URL of a serial wire, e.g. ``"/dev/ttyAMA3"``, ``"/dev/leeze/radar-1"``."""
+    if wire.port is not None:
+        return wire.port
+    return f"/dev/leeze/{name}" if wire.usb is not None else device_path(model, wire.uart or "")
+
+
+@singledispatch
+def _link(wire: Wire, name: str, description: BoardDescription) -> ByteLink:
+    raise InputError(f"{description.name}: $.wires.{name}: no driver for this kind of wire yet")
+
+
+@_link.register
+def _memory(wire: MemoryWire, name: str, description: BoardDescription) -> ByteLink:
+    place = f"{description.name}: $.wires.{name}"
+    raise InputError(f"{place}: a memory wire needs the rig; run this board with `leeze-hil sim`")
+
+
+@_link.register
+def _matrix(wire: MatrixWire, name: str, description: BoardDescription) -> ByteLink:
+    if wire.driver != "frame-buffer":
+        place = f"{description.name}: $.wires.{name}.driver"
+        raise InputError(f'{place}: "{wire.driver}" is not built yet; use driver = "frame-buffer"')
+    return memory_pair(name)[0]
+
+
+@_link.register
+def _uart(wire: UartWire, name: str, description: BoardDescription) -> ByteLink:
+    from drivers.links.uart import UartLink
+
+    return UartLink(name, port_of(wire, name, description.model), wire.baud or ANY_BAUD, parity=wire.parity)
