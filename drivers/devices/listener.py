@@ -63,6 +63,15 @@ class Listener:
     def _ok(self) -> bool:
         return not self._trouble
 
+    def _due_ns(self) -> int:
+        """When there is something to notice. A device with timers of its own puts them in here, with min()."""
+        if self._last_ns < 0:
+            return 0
+        if self._trouble == self._silence:
+            return FOREVER_NS
+        due_ns = self._last_ns + self._stale_ns
+        return due_ns if self._trouble else min(due_ns, self._watch.wake_ns)
+
     def _heard(self, t_ns: int, said: object = None) -> None:
         """Something sound came. `said` is what the watch for frozen values compares; None is never frozen.
 
@@ -70,24 +79,19 @@ class Listener:
         """
         self.frames += 1
         self._last_ns = t_ns
-        self.wake_ns = t_ns + self._stale_ns
-        watch = self._watch
         if self._watching:
-            watch.saw(said, t_ns)
-        if self._trouble:
-            if self._trouble == FROZEN and watch.frozen(t_ns):
-                return
+            self._watch.saw(said, t_ns)
+        if self._trouble and not (self._trouble == FROZEN and self._watch.frozen(t_ns)):
             self._trouble = ""
             self._emit(DeviceHealth(t_ns, self.name, True))
-        if watch.wake_ns < self.wake_ns:
-            self.wake_ns = watch.wake_ns
+        self.wake_ns = self._due_ns()
 
     def _faulty(self, t_ns: int, reason: str) -> None:
         """The far end lives, but says that it cannot measure: told once for each `reason`, until `_heard`."""
         self._last_ns = t_ns
-        self.wake_ns = t_ns + self._stale_ns
         self._watch.forget()
         self._is_wrong(t_ns, reason)
+        self.wake_ns = self._due_ns()
 
     def _is_wrong(self, t_ns: int, reason: str) -> None:
         if reason != self._trouble:
@@ -100,14 +104,12 @@ class Listener:
             return
         if self._last_ns < 0:
             self._last_ns = now_ns
-            self.wake_ns = now_ns + self._stale_ns
-        elif now_ns < self._last_ns + self._stale_ns:  # no silence, so the value
-            self.wake_ns = self._last_ns + self._stale_ns
-            self._is_wrong(now_ns, FROZEN)
-        else:
-            self.wake_ns = FOREVER_NS
+        elif now_ns >= self._last_ns + self._stale_ns:
             self._watch.forget()
             self._is_wrong(now_ns, self._silence)
+        elif not self._trouble and self._watch.frozen(now_ns):
+            self._is_wrong(now_ns, FROZEN)
+        self.wake_ns = self._due_ns()
 
     def counters(self) -> dict[str, int]:
         """What has been counted since the start."""
