@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from boards.cli_bench import add_bench_verbs
 from boards.load import catalog_names, digest, load_board
 from boards.parts import contents
 from boards.pinout import config_lines, pin_table, pinout
@@ -26,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="leeze-boards",
-        description="Board files: which wire goes where. Exit codes: 0 fine, 2 wrong use or a file with faults.",
+        description="Board files: which wire goes where. Exit codes: 0 fine, 1 a part is at fault, 2 wrong use or "
+        "a file with faults, 3 a port is.",
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
@@ -43,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     for each in (listing, check, drawing):
         each.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
     verb("schema", _schema, "the JSON schema of a board file, for editors", "leeze-boards schema > board.schema.json")
+    add_bench_verbs(verb, board)
     return parser
 
 

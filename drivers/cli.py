@@ -1,4 +1,4 @@
-"""``leeze-drivers``: which parts the drivers know, and what a heap of bytes from one of them says."""
+"""``leeze-drivers``: which parts the drivers know, what a heap of bytes says, and trying a part on a port."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from drivers.cli_bench import add_bench_verbs
 from drivers.errors import InputError
 from drivers.hex_text import parse_hex
 from drivers.parts import PARTS, part
@@ -23,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="leeze-drivers",
-        description="Chips and wires. Exit codes: 0 fine, 2 wrong use or bad input. Bytes that are no frame are no "
-        "error: they are skipped and counted.",
+        description="Chips and wires. Exit codes: 0 fine, 1 the part is at fault, 2 wrong use or bad input, 3 the "
+        "port is. Bytes that are no frame are no error: they are skipped and counted.",
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     source.add_argument("--hex-file", metavar="FILE", help="a text file with the bytes in hex; - is standard input")
     source.add_argument("--file", metavar="FILE", help="a file with the bytes themselves; - is standard input")
+    add_bench_verbs(verb)
     return parser
 
 

@@ -70,7 +70,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """A part or feed by its printed name, e.g. ``PARTS["ld2451"].decode(data)``.
 
     `vendor`, `recording`, `hardware` say what each was verified against; empty where it was not. `decode` takes a whole
-    recording, bytes as they came, and never raises; None where the part has no byte stream of its own.
+    recording, bytes as they came, and never raises; None where the part has no byte stream of its own. It
+    `takes_anything` where it finds a meaning in any bytes at all, and so cannot tell whose they are.
     """
 
     name: str
@@ -80,4 +81,5 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     recording: str = ""
     hardware: str = ""
     decode: Callable[[bytes], Decoded] | None = None
+    takes_anything: bool = False
     bench: Bench | None = None

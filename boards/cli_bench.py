@@ -1,0 +1,151 @@
+"""``leeze-boards probe``, ``monitor``, ``capture``: the verbs that open a board's wires."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from boards.load import load_board
+from boards.parts import part_name
+from drivers.cli_bench import finding_json, finding_lines
+from drivers.clock import SystemClock
+
+AddVerb = Callable[..., argparse.ArgumentParser]
+
+MONITOR_S = 24 * 3600.0
+
+
+def add_bench_verbs(verb: AddVerb, board: Callable[..., None]) -> None:
+    """`verb` adds a verb, `board` its BOARD argument."""
+    probing = verb(
+        "probe",
+        _probe,
+        "is everything there, does it answer, and which wire is wrong?",
+        "leeze-boards probe my-board.toml radar-1 radar-2",
+    )
+    board(probing)
+    _devices(probing)
+    probing.add_argument("--seconds", type=_seconds, default=4.0, help="how long to wait for the slowest (default 4)")
+    probing.add_argument("--json", action="store_true", help="one JSON object a device")
+
+    watching = verb(
+        "monitor",
+        _monitor,
+        "hex beside decoded values, live; beside a running service it listens at its tap and steals no byte",
+        "leeze-boards monitor my-board.toml radar-1",
+    )
+    board(watching)
+    _devices(watching)
+    watching.add_argument("--seconds", type=_seconds, default=MONITOR_S, help="stop by itself (default: after a day)")
+    watching.add_argument("--json", action="store_true", help="one JSON object a second in place of the picture")
+    watching.add_argument("--tap", metavar="PATH", help="the tap of a running service (default: /run/leeze/BOARD.tap)")
+
+    recording = verb(
+        "capture",
+        _capture,
+        "record every byte of every wire into a trace (MCAP), for leeze-hil to look at and replay",
+        "leeze-boards capture my-board.toml -o evening.mcap --seconds 600",
+    )
+    board(recording)
+    _devices(recording)
+    recording.add_argument("-o", "--output", metavar="TRACE", required=True, help="the file; an old one is replaced")
+    recording.add_argument("--seconds", type=_seconds, default=MONITOR_S, help="stop by itself (default: after a day)")
+
+
+def _devices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("device", metavar="DEVICE", nargs="*", help="only these devices and their wires (default: all)")
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 7 * MONITOR_S:
+        raise argparse.ArgumentTypeError("more than 0 s, and a week at most")
+    return value
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{text}\n")
+
+
+def _probe(said: argparse.Namespace) -> int:
+    from boards.doctor.monitor import where
+    from boards.doctor.probe import probe_board
+
+    board = load_board(said.board)
+    found = probe_board(board, SystemClock(), only=said.device, seconds=said.seconds, progress=_progress)
+    for wire, finding, latest in found:
+        part, place = part_name(board.devices[finding.device]), where(board, wire)
+        if said.json:
+            print(json.dumps(finding_json(finding, part, place, wire, latest)))
+            continue
+        print(f"{finding.device} ({part}) on {wire}, {place}: {finding.verdict}")
+        for line in finding_lines(finding, latest):
+            print(f"  {line}")
+    if not said.json:
+        well = sum(finding.exit_code == 0 for _, finding, _ in found)
+        print(f"{well} of {len(found)} devices are well")
+    codes = {finding.exit_code for _, finding, _ in found}
+    return 1 if 1 in codes else max(codes, default=0)
+
+
+def _monitor(said: argparse.Namespace) -> int:
+    from boards.doctor.monitor import monitor_board
+
+    board = load_board(said.board)
+    with _interruptible() as stop:
+        return monitor_board(board, only=said.device, seconds=said.seconds, stop=stop, as_json=said.json)
+
+
+def _capture(said: argparse.Namespace) -> int:
+    from boards.doctor.capture import capture_board
+
+    def progress(gone_s: float, passed: dict[str, int]) -> None:
+        _status(f"{gone_s:6.1f} s  " + "  ".join(f"{wire} {count:,} B" for wire, count in passed.items()))
+
+    with _interruptible() as stop:
+        passed = capture_board(
+            load_board(said.board),
+            Path(said.output),
+            only=said.device,
+            seconds=said.seconds,
+            stop=stop,
+            progress=progress,
+        )
+    _status("")
+    for wire, count in passed.items():
+        print(f"{wire}: {count:,} bytes")
+    print(f"{said.output}: look at it with: leeze-hil trace info {said.output}")
+    silent = [wire for wire, count in passed.items() if not count]
+    if silent:
+        print(f"nothing passed on {', '.join(silent)}; leeze-boards probe {said.board} says why", file=sys.stderr)
+    return 1 if silent else 0
+
+
+def _status(text: str) -> None:
+    """One line that is written over, where somebody looks."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM ask to stop, so that what was recorded is closed and everything let go of."""
+    asked = [False]
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked[0] = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked[0]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""What attached hardware and the operating system say against a board file."""

@@ -1,0 +1,100 @@
+"""Shows a board's wires live: hex beside decoded values, rates, error counters, a line over time.
+
+With a service running, it listens at the service's tap and opens no port, so it steals no byte. Else it opens the ports
+itself, and asks what a controller would ask.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+
+from rich.console import Console
+from rich.live import Live
+
+from boards.doctor.live import LiveBoard
+from boards.doctor.probe import device_table
+from boards.doctor.view import View, WireFacts
+from boards.hardware import port_of
+from boards.parts import contents
+from boards.schema import BoardDescription
+from boards.wires import I2cWire, MqttWire, UartWire
+from drivers.clock import SystemClock
+from drivers.units import NS_PER_MS, NS_PER_S
+
+FRAME_NS = 250 * NS_PER_MS
+PLAIN_NS = NS_PER_S
+
+Step = Callable[[int], None]
+"""Serve the wires until this time."""
+
+
+def facts(description: BoardDescription) -> tuple[WireFacts, ...]:
+    """What the file says of each wire that a device hangs on, in order of name."""
+    carried = contents(description)
+    found = []
+    for name, content in carried.items():
+        devices = tuple(sorted(device for device, said in description.devices.items() if said.wire == name))
+        found.append(WireFacts(name, where(description, name), content, devices))
+    return tuple(found)
+
+
+def where(description: BoardDescription, name: str) -> str:
+    """Where a wire is, in short: ``"/dev/ttyAMA3 115200 8N1"``."""
+    wire = description.wires[name]
+    if isinstance(wire, UartWire):
+        line = f" {wire.baud} 8{wire.parity}1" if wire.baud else ""
+        return port_of(wire, name, description.model) + line
+    if isinstance(wire, I2cWire):
+        return f"/dev/i2c-{wire.bus}"
+    if isinstance(wire, MqttWire):
+        return f"mqtt://{wire.host}:{wire.port}"
+    return str(wire.__struct_config__.tag)
+
+
+def monitor_board(
+    description: BoardDescription, *, only: Sequence[str], seconds: float, stop: Callable[[], bool], as_json: bool
+) -> int:
+    """Show it until `seconds` have passed or `stop` says so. Gives 0."""
+    clock = SystemClock()
+    with LiveBoard(description, clock, only=only) as live:
+        devices, session = device_table(live), live.session
+        view = View(
+            f"{description.name}: {len(devices)} devices, ports opened here",
+            facts(live.description),
+            session.watch,
+            lambda name: devices[name].counters(),
+            session.trouble,
+        )
+        session.listener = view.take
+        asked = [False]
+
+        def step(until_ns: int) -> None:
+            session.run(until_ns, stop)
+            if not asked[0]:
+                asked[0] = True
+                live.ask(clock.now_ns())
+
+        show(view, clock, step, seconds=seconds, stop=stop, as_json=as_json)
+    return 0
+
+
+def show(
+    view: View, clock: SystemClock, step: Step, *, seconds: float, stop: Callable[[], bool], as_json: bool
+) -> None:
+    """Draw `view` again and again while `step` serves the wires: live in a terminal, else a JSON object a second."""
+    deadline_ns = clock.now_ns() + int(seconds * NS_PER_S)
+    console = Console()
+    if as_json or not console.is_terminal:
+        for now_ns in _frames(clock, step, deadline_ns, PLAIN_NS, stop):
+            print(json.dumps(view.data(now_ns)), flush=True)  # noqa: T201 - this is what the verb prints
+        return
+    with Live(console=console, auto_refresh=False, screen=False) as live:
+        for now_ns in _frames(clock, step, deadline_ns, FRAME_NS, stop):
+            live.update(view.picture(now_ns), refresh=True)
+
+
+def _frames(clock: SystemClock, step: Step, deadline_ns: int, frame_ns: int, stop: Callable[[], bool]) -> Iterator[int]:
+    while (now_ns := clock.now_ns()) < deadline_ns and not stop():
+        step(min(deadline_ns, now_ns + frame_ns))
+        yield clock.now_ns()

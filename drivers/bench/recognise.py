@@ -1,0 +1,37 @@
+"""Whose bytes are these? Every part's decoder reads them; the one that leaves least over knows them best."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from drivers.parts import PARTS
+
+LEAST_SENSE_PCT = 60
+LEAST_EVENTS = 2
+LEAST_BYTES = 8
+
+
+class Likeness(NamedTuple):
+    """How well a part's decoder understood some bytes: ``Likeness("kld7", 100, 12)``."""
+
+    part: str
+    sense_pct: int
+    events: int
+
+
+def recognise(data: bytes) -> list[Likeness]:
+    """The parts that may have sent `data`, the likeliest first; empty where no decoder makes sense of it.
+
+    Decoders that take any bytes for something (`Part.takes_anything`) are not asked.
+    """
+    found = []
+    if len(data) < LEAST_BYTES:
+        return []
+    for part in PARTS.values():
+        if part.decode is None or part.takes_anything:
+            continue
+        events, skipped_bytes = part.decode(data)
+        sense_pct = 100 * (len(data) - skipped_bytes) // len(data)
+        if len(events) >= LEAST_EVENTS and sense_pct >= LEAST_SENSE_PCT:
+            found.append(Likeness(part.name, sense_pct, len(events)))
+    return sorted(found, key=lambda one: (-one.sense_pct, one.part))
