@@ -8,6 +8,9 @@ Every message has 11 bytes::
     EDGE   inward    the line changed to `value` at `time`, monotonic nanoseconds (the kernel's stamp where it has one)
     PWM    outward   on for `time` & 0xFFFFFFFF ns of every `time` >> 32 ns; a period of 0 switches the output off
     PULSE  outward   drive to `value` for `time` ns, then back (the trigger of an ultrasonic sensor)
+    HOLD   outward   drive to `value` for `time` ns after it was written, then to the other level, unless a further HOLD
+                     comes before that: a line that only a living sender keeps up
+    FREE   outward   let the line go: an input again, at whatever level the circuit gives it (`value` 0, `time` 0)
 
 `line` is the BCM number of the pin, or the channel of a PWM chip.
 """
@@ -24,8 +27,10 @@ SET: Final = 0
 EDGE: Final = 1
 PWM: Final = 2
 PULSE: Final = 3
+HOLD: Final = 4
+FREE: Final = 5
 
-KINDS: Final = {SET: "set", EDGE: "edge", PWM: "pwm", PULSE: "pulse"}
+KINDS: Final = {SET: "set", EDGE: "edge", PWM: "pwm", PULSE: "pulse", HOLD: "hold", FREE: "free"}
 
 _MESSAGE: Final = struct.Struct("<BBBQ")
 MESSAGE_BYTES: Final = _MESSAGE.size
