@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from boards import pins
 from boards.check_devices import addresses, devices, line_settings, one_of
+from boards.parts import part_of
 from boards.schema import BoardDescription
 from boards.wires import GpioWire, I2cWire, MatrixWire, MemoryWire, MqttWire, PwmWire, UartWire
 
@@ -20,7 +21,7 @@ _WITHOUT_BAUD = ("socket://", "loop://")
 def findings(board: BoardDescription) -> list[str]:
     """Everything wrong with `board`, ``"$.place: what; what would be right"`` each; empty when it is fine."""
     found: list[str] = []
-    for check in (_names, _wires, line_settings, _pins, _relay, devices, addresses):
+    for check in (_names, _wires, line_settings, _pins, _pwm, _relay, devices, addresses):
         found += check(board)
     return found
 
@@ -158,6 +159,28 @@ def _pins(board: BoardDescription) -> Iterator[str]:
         elif other.place.endswith(".uart"):
             mend = f"; move that wire{f' to {one_of(free)}' if free else ' to a USB adapter with port'}"
         yield f"{use.place}: {pins.pin_name(use.gpio)} is already {other.role}{mend}"
+
+
+def _pwm(board: BoardDescription) -> Iterator[str]:
+    """Outputs of the kernel's PWM: which pins have one, and how many an overlay brings."""
+    channels = pins.PWM_CHANNELS[board.model]
+    first: dict[int, str] = {}
+    for name, said in board.devices.items():
+        if not isinstance(board.wires.get(said.wire), PwmWire) or not channels:
+            continue
+        for pin in part_of(said).pins(said, name):
+            place = f"$.devices.{name}.{pin.key}"
+            if pin.gpio not in channels:
+                known = ", ".join(pins.pin_name(gpio) for gpio in channels)
+                yield f"{place}: {pins.pin_name(pin.gpio)} has no PWM of the kernel; those with one: {known}"
+                continue
+            channel = channels[pin.gpio].channel
+            other = first.setdefault(channel, name)
+            if other != name:
+                yield (
+                    f"{place}: {pins.pin_name(pin.gpio)} is channel {channel} like the pin of {other}, so both would "
+                    "show the same; use a pin of another channel"
+                )
 
 
 def _relay(board: BoardDescription) -> Iterator[str]:

@@ -8,8 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from boards import udev
 from boards.cli_bench import add_bench_verbs
 from boards.load import catalog_names, digest, load_board
 from boards.parts import contents
@@ -45,6 +49,30 @@ def _parser() -> argparse.ArgumentParser:
     for each in (listing, check, drawing):
         each.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
     verb("schema", _schema, "the JSON schema of a board file, for editors", "leeze-boards schema > board.schema.json")
+    sheet = verb(
+        "wiring",
+        _wiring,
+        "the sheet an electrician wires from: part, pin, colour, what belongs in between, supply",
+        "leeze-boards wiring my-board.toml -o wiring.html",
+    )
+    board(sheet)
+    sheet.add_argument("-o", "--output", metavar="FILE", help="an .html page or an .svg drawing (default: text)")
+    sheet.add_argument("--json", action="store_true", help="one JSON object a connection")
+    doctor = verb(
+        "doctor",
+        _doctor,
+        "what this computer has against a board file, each with the line to type",
+        "leeze-boards doctor my-board.toml",
+    )
+    board(doctor)
+    doctor.add_argument("--json", action="store_true", help="one JSON object a finding in place of text")
+    naming = verb(
+        "udev",
+        _udev,
+        "rules that give the board's USB adapters names that stay",
+        "leeze-boards udev my-board.toml | sudo tee /etc/udev/rules.d/60-leeze.rules",
+    )
+    board(naming)
     add_bench_verbs(verb, board)
     return parser
 
@@ -88,6 +116,54 @@ def _pinout(said: argparse.Namespace) -> int:
         print(json.dumps({"board": board.name, "config_txt": config_lines(board), "pins": pin_table(board)}))
     else:
         print(pinout(board, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ), end="")
+    return 0
+
+
+def _wiring(said: argparse.Namespace) -> int:
+    from boards import wiring, wiring_page
+
+    board = load_board(said.board)
+    if said.json:
+        for row in wiring.rows(board):
+            print(json.dumps(msgspec.to_builtins(row)))
+    elif said.output is None:
+        for card in wiring.cards(board):
+            print(f"{card.title}\n  {card.wire}")
+            for row in card.rows:
+                pin = f" (pin {row.pin}, {row.carries})" if row.pin is not None else ""
+                print(f"  {row.terminal:<12} {row.colour:<8} -> {row.goes_to}{pin}")
+            for key in ("between", "supply", "note", "source"):
+                if text := getattr(card, key):
+                    print(f"  {key + ':':<9} {text}")
+    elif said.output.endswith((".html", ".svg")):
+        draw = wiring_page.wiring_svg if said.output.endswith(".svg") else wiring_page.wiring_page
+        Path(said.output).write_text(draw(board), encoding="utf-8")
+        print(said.output)
+    else:
+        raise InputError(f"{said.output}: the sheet is an .html page or an .svg drawing; name it so")
+    return 0
+
+
+def _doctor(said: argparse.Namespace) -> int:
+    from boards.doctor.checkup import checkup
+    from boards.doctor.machine import Machine
+
+    board = load_board(said.board)
+    found = checkup(board, Machine())
+    for ailment in found:
+        if said.json:
+            print(json.dumps({"place": ailment.place, "what": ailment.what, "line": ailment.line}))
+        else:
+            print(f"{ailment.place}: {ailment.what}\n    {ailment.line}")
+    if not said.json:
+        print(
+            f"{board.name}: {len(found)} things to put right" if found else f"{board.name}: this computer is fit for it"
+        )
+    return 3 if found else 0
+
+
+def _udev(said: argparse.Namespace) -> int:
+    print(udev.rules(load_board(said.board)), end="")
     return 0
 
 

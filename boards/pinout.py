@@ -7,10 +7,12 @@ from typing import Any
 from boards import pins
 from boards.parts import contents, part_name
 from boards.schema import BoardDescription
-from boards.wires import MatrixWire, UartWire, Wire
+from boards.wires import GpioWire, I2cWire, MatrixWire, MqttWire, PwmWire, UartWire, Wire
 
 _USED, _SUPPLY, _DIM = "1;32", "31", "2"
 _LEFT = 36
+I2C_CLOCK_HZ = 100_000
+"""What the bus runs at where config.txt says nothing."""
 _LEGEND = "● taken  ○ free  ■ supply.  TX and RX are the controller's: its TX goes to the part's RX."
 
 
@@ -45,11 +47,25 @@ def pin_table(board: BoardDescription) -> list[dict[str, Any]]:
 
 
 def config_lines(board: BoardDescription) -> list[str]:
-    """The lines of config.txt that bring the board's UARTs to the header, each once."""
+    """The lines of config.txt that bring UARTs, I2C and PWM outputs to the header, each once."""
     lines: dict[str, None] = {}
+    if board.model == "laptop":
+        return []
     for wire in board.wires.values():
         if isinstance(wire, UartWire) and wire.uart is not None:
             lines |= dict.fromkeys(pins.UARTS[board.model][wire.uart].config)
+        elif isinstance(wire, I2cWire) and wire.bus in pins.I2C_PINS:
+            lines["dtparam=i2c_arm=on"] = None
+            if wire.clock_hz != I2C_CLOCK_HZ:
+                lines[f"dtparam=i2c_arm_baudrate={wire.clock_hz}"] = None
+    channels = pins.PWM_CHANNELS[board.model]
+    outputs = [gpio for gpio in pins.pwm_gpios(board) if gpio in channels]
+    for first, second in zip(outputs[::2], [*outputs[1::2], None], strict=False):
+        one = f"pin={first},func={channels[first].function}"
+        if second is None:
+            lines[f"dtoverlay=pwm,{one}"] = None
+        else:
+            lines[f"dtoverlay=pwm-2chan,{one},pin2={second},func2={channels[second].function}"] = None
     return list(lines)
 
 
@@ -108,6 +124,16 @@ def _where(board: BoardDescription, wire: Wire) -> tuple[str, str, str]:
     if isinstance(wire, MatrixWire):
         on = f" on {wire.mapping}" if wire.driver in pins.MATRIX_DRIVERS_ON_PINS else ""
         return f"{wire.driver}{on}", "as above" if on else "-", f"{wire.width_px} x {wire.height_px}"
+    if isinstance(wire, I2cWire):
+        return (
+            f"/dev/i2c-{wire.bus}",
+            "SDA pin 3, SCL pin 5" if wire.bus in pins.I2C_PINS else "-",
+            f"{wire.clock_hz} Hz",
+        )
+    if isinstance(wire, MqttWire):
+        return f"{wire.host}:{wire.port}", "-", "TLS" if wire.tls else "-"
+    if isinstance(wire, GpioWire | PwmWire):
+        return getattr(wire, "driver", "kernel PWM"), "as above", "-"
     return "in process", "-", "-"
 
 

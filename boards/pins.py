@@ -12,7 +12,7 @@ import msgspec
 
 from boards.parts import part_of
 from boards.schema import BoardDescription
-from boards.wires import I2cWire, MatrixWire, MemoryWire, UartWire
+from boards.wires import I2cWire, MatrixWire, MemoryWire, PwmWire, UartWire
 
 HEADER: tuple[int | str, ...] = (
     *("3V3", "5V", 2, "5V", 3, "GND", 4, 14, "GND", 15),
@@ -164,6 +164,15 @@ def uses(board: BoardDescription) -> list[Use]:
     if board.relay is not None and board.model != "laptop":
         taken.append(Use(board.relay.gpio, "bus-power relay", "$.relay.gpio"))
     return taken
+
+
+def pwm_gpios(board: BoardDescription) -> list[int]:
+    """The pins of all devices on PWM wires, ascending, each once."""
+    found = set()
+    for name, said in board.devices.items():
+        if isinstance(board.wires.get(said.wire), PwmWire):
+            found |= {pin.gpio for pin in part_of(said).pins(said, name)}
+    return sorted(found)
 
 
 def free_uarts(board: BoardDescription) -> list[str]:

@@ -149,7 +149,7 @@ def _send(said: argparse.Namespace) -> int:
             data = parse_hex(said.hex, "--hex")
             _explain(chosen.decode, data)
             _agree(chosen.bench.raw_risk, said.yes)
-            return _tell(bench, lambda now_ns: bench.link.write(data, now_ns))
+            return _tell(bench, lambda now_ns: bench.wire.write(data, now_ns))
         order = _order(chosen.bench.orders, said.order, chosen.name)
         numbers = _checked(order, said.number)
         _agree(order.risk, said.yes)

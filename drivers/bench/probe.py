@@ -40,7 +40,9 @@ class Bench:
         self.session = Session(clock)
         self.link = open_wire(self.facts.wire, part.name, port, self.baud, self.parity)
         options = Options(self.facts.address if options.address is None else options.address, options.more)
-        self.device: Device = self.facts.device(part.name, self.session.tapped(self.link), self.session.emit, options)
+        self.wire = self.session.tapped(self.link)
+        """The link with the session's ear on it: write here."""
+        self.device: Device = self.facts.device(part.name, self.wire, self.session.emit, options)
         self.session.devices.append(self.device)
 
     @property
