@@ -1,13 +1,13 @@
-"""Master of one DALI bus behind an ATX-LED gateway: lamp levels first, everything else in their gaps.
+"""Master of one DALI bus behind a gateway: lamp levels first, everything else in their gaps.
 
-One forward frame is in flight at a time. The next one leaves the moment the gateway has answered, or at a tick after
-the deadline. A level is latest-wins for each lamp; an unsent older one is dropped. Levels go before queries and
-configuration, but never between two commands that belong together (`Command.holds_bus`).
+One forward frame is in flight at a time. The next one leaves the moment the gateway has said what came of it, or at a
+tick after the deadline. A level is latest-wins for each lamp; an unsent older one is dropped. Levels go before queries
+and configuration, but never between two commands that belong together (`Command.holds_bus`).
 
-A wire that fails is never waited for: three exchanges in a row without an answer (or three conflicts) and the bus says
-so by DeviceHealth, then asks once a second whether somebody is there. When the gateway is back, every lamp is told its
-newest level again, because nobody knows what the gear has been through. After a conflict the bus listens for one
-answer time and drops what comes: the one open driver of this gateway (python-dali's) finds more lines there.
+A wire that fails is never waited for: three exchanges in a row without a word (or three conflicts) and the bus says so
+by DeviceHealth, then asks once a second whether somebody is there. When the gateway is back, every lamp is told its
+newest level again, because nobody knows what the gear has been through. After a conflict it listens for one answer
+time and drops what comes, where the gateway `rests`.
 """
 
 from __future__ import annotations
@@ -15,23 +15,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from drivers.buses.dali_procedures import Done, Job, Result
+from drivers.buses.dali_gateways import AtxLedGateway, Gateway, Word
+from drivers.buses.dali_jobs import FAREWELLS, Job
+from drivers.buses.dali_levels import LevelBook
+from drivers.buses.dali_procedures import Done, Pause, Progress, Result
 from drivers.codecs import dali
-from drivers.codecs.atxled import Line, LineStream, encode
-from drivers.codecs.dali import Command
+from drivers.codecs.dali import GARBLED, Command
 from drivers.errors import LinkLost, OutOfRange
 from drivers.interfaces import ByteLink, Emit
 from drivers.quantities import DeviceHealth
-from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
+from drivers.units import FOREVER_NS, NS_PER_S
 
 MISSES_TO_LOST: Final = 3
 GARBLES_TO_FAIL: Final = 3
 PROBE_PERIOD_NS: Final = NS_PER_S
 MAX_JOBS: Final = 256
+FAREWELL_NS: Final = 900 * NS_PER_S
+"""How long a farewell waits for a bus that is lost: gear leaves the initialise state after 15 minutes by itself."""
 
-# What is in flight. GUARD: nothing, but lines may still come that answer nothing.
-IDLE, LEVEL, PROCEDURE, PROBE, GUARD = "", "level", "procedure", "probe", "guard"
+# What is in flight. GUARD, PAUSE: nothing, but words may still come that answer nothing.
+IDLE, LEVEL, PROCEDURE, PROBE, GUARD, PAUSE = "", "level", "procedure", "probe", "guard", "pause"
 
+# Words that are due for the frame in flight: two for one sent twice, none once it is sent and only its answer may come.
+_TWO_DUE, _ONE_DUE, _ANSWER_DUE = 2, 1, 0
 
 COUNTERS: Final = ("frames", "no_replies", "conflicts", "unexpected_lines", "link_losses")
 
@@ -41,13 +47,15 @@ class DaliBus:
 
     Args:
         name: of the wire, e.g. ``"dali"``; the source of its DeviceHealth.
-        link: to the gateway, 19200 baud 8N1.
+        link: to the gateway, at the gateway's `baud`, 8N1.
         emit: where values go.
-        answer_timeout_ns: longest wait for the gateway's line. An exchange takes 25 to 35 ms, a frame sent twice 60 ms.
+        gateway: which one it is; an ATX-LED if none is named.
+        answer_timeout_ns: longest wait for the gateway's word, if it shall be another than the gateway's own.
         groups: groups that the gear has been configured for, e.g. ``{0: frozenset({0, 1, 2})}``. When all lamps of one
             wait for the same level, one frame serves them; all lamps of the bus together need no group (broadcast).
 
-    Counters: `frames` sent, `no_replies`, `conflicts`, `unexpected_lines`, `link_losses`.
+    Counters: `frames` sent, `no_replies`, `conflicts`, `unexpected_lines`, `link_losses`. `words` about our frames have
+    come from the gateway; for people, in no snapshot.
     """
 
     def __init__(
@@ -56,21 +64,21 @@ class DaliBus:
         link: ByteLink,
         *,
         emit: Emit,
-        answer_timeout_ns: int = 100 * NS_PER_MS,
+        gateway: Gateway | None = None,
+        answer_timeout_ns: int | None = None,
         groups: Mapping[int, frozenset[int]] | None = None,
     ) -> None:
         self.name = name
         self.wake_ns = FOREVER_NS
-        self.stream = LineStream()
+        self.gateway: Gateway = gateway or AtxLedGateway()
         self.frames = self.no_replies = self.conflicts = self.unexpected_lines = self.link_losses = 0
-        self._link, self.emit, self._timeout_ns = link, emit, answer_timeout_ns
-        # Largest first, so that the first that fits saves most frames.
-        self._groups = sorted((groups or {}).items(), key=lambda item: (-len(item[1]), item[0]))
+        self.words = 0
+        self._link, self.emit = link, emit
+        self._timeout_ns = self.gateway.timeout_ns if answer_timeout_ns is None else answer_timeout_ns
+        self._book = LevelBook(groups or {})
         self._listeners: dict[str, Callable[[Done], None]] = {}
-        self._levels: dict[int, int | None] = {}  # newest level of each lamp, None: never told
-        self._pending: dict[int, int] = {}  # lamps to tell, longest waiting first
+        self._watchers: dict[str, Callable[[Progress], None]] = {}
         self._flight = IDLE
-        self._flight_levels: dict[int, int] = {}
         self._flight_deadline_ns = FOREVER_NS
         self._lines_due = 0
         self._running: Job | None = None
@@ -84,10 +92,18 @@ class DaliBus:
     def add_lamp(self, short_address: int, owner: str, on_done: Callable[[Done], None]) -> None:
         """Make a lamp known; `on_done` gets the ends of procedures submitted in the name of `owner`."""
         dali.short(short_address)
-        if short_address in self._levels:
+        if short_address in self._book.levels:
             raise ValueError(f"{self.name}: short address {short_address} is already taken")
-        self._levels[short_address] = None
+        self._book.levels[short_address] = None
+        self.listen(owner, on_done)
+
+    def listen(
+        self, owner: str, on_done: Callable[[Done], None], on_progress: Callable[[Progress], None] | None = None
+    ) -> None:
+        """`on_done` gets the ends of procedures submitted in the name of `owner`, `on_progress` what they tell."""
         self._listeners[owner] = on_done
+        if on_progress is not None:
+            self._watchers[owner] = on_progress
 
     def listen_first(self, now_ns: int) -> None:
         """Drop what comes for one answer time; nothing once a frame has been sent. For a start.
@@ -99,18 +115,19 @@ class DaliBus:
 
     def set_level(self, short_address: int, level: int, now_ns: int) -> None:
         """Send a lamp to arc power level 0 to 254; leaves with the next `advance`. Raises OutOfRange."""
-        if not 0 <= level <= dali.FULL or short_address not in self._levels:
+        book = self._book
+        if not 0 <= level <= dali.FULL or short_address not in book.levels:
             raise OutOfRange(self.name, now_ns, f"no level {level} for short address {short_address}")
-        self._levels[short_address] = level
+        book.levels[short_address] = level
         if not self._lost:  # a lost bus tells every lamp its newest level when it is back
-            self._pending[short_address] = level
+            book.pending[short_address] = level
             if not self._flight and now_ns < self.wake_ns:
                 self.wake_ns = now_ns
 
     @property
     def levels_waiting(self) -> bool:
         """True while some lamp has not been told its newest level, by a bus that is not lost."""
-        return bool(self._pending) or self._flight == LEVEL
+        return bool(self._book.pending) or self._flight == LEVEL
 
     def submit(
         self, procedure: str, args: tuple[int, ...], now_ns: int, *, owner: str, deadline_ns: int, priority: int = 1
@@ -137,45 +154,79 @@ class DaliBus:
         if self._flight and now_ns >= self._flight_deadline_ns:
             if self._flight == GUARD:
                 self._flight = IDLE
-            elif self._flight_twice_answered():
+            elif self._flight == PAUSE:
+                self._flight = IDLE
+                if self._running is not None:
+                    self._step(self._running, None, now_ns)
+            elif self._lines_due == _ANSWER_DUE or self._flight_twice_answered():
                 self._settled(None, now_ns)
             else:
                 self.no_replies += 1
+                self.gateway.forget()
                 self._missed(now_ns, "gateway lost")
         self._next(now_ns)
 
+    def cancel(self, owner: str, now_ns: int) -> None:
+        """End all procedures of `owner`. What must follow one, such as TERMINATE, is still sent."""
+        for job in [job for job in (self._running, *self._jobs) if job is not None and job.owner == owner]:
+            if job is not self._running:
+                self._jobs.remove(job)
+            self._finish(job, now_ns, None, "cancelled")
+        if not self._flight and not self._lost:
+            self.wake_ns = min(self.wake_ns, now_ns)
+
     def on_bytes(self, data: bytes, t_ns: int) -> None:
         """Bytes from the gateway; the next frame leaves at once."""
-        for line in self.stream.feed(data):
-            if not self._flight or self._flight == GUARD or line.letter not in "JNXZ":
+        for word in self.gateway.feed(data):
+            if not self._flight or self._flight in (GUARD, PAUSE) or word.kind == "other":
                 self.unexpected_lines += 1
-            elif self._take(line, t_ns):
-                self._next(t_ns)
+            else:
+                self.words += 1
+                if self._take(word, t_ns):
+                    self._next(t_ns)
 
     # --- one exchange
 
-    def _take(self, line: Line, t_ns: int) -> bool:
-        """A line for the frame in flight; True when the exchange is over."""
-        letter = line.letter
-        if letter == "J" or letter == "N":
-            if self._lines_due == 2:  # sent twice: the gateway may answer each
-                self._lines_due = 1
+    def _take(self, word: Word, t_ns: int) -> bool:
+        """A word about the frame in flight; True when the exchange is over."""
+        if word.kind in ("value", "silent", "sent"):
+            if self._lines_due == _TWO_DUE:  # sent twice: the gateway may tell of each
+                self._lines_due = _ONE_DUE
                 self._flight_deadline_ns = t_ns + self._timeout_ns
                 self._set_wake()
                 return False
-            self._settled(line.value, t_ns)
+            if word.kind == "sent" and self._wants_answer():
+                self._lines_due = _ANSWER_DUE
+                self._flight_deadline_ns = t_ns + self.gateway.answer_within_ns
+                self._set_wake()
+                return False
+            self._settled(word.value, t_ns)
             return True
-        self.conflicts += 1
-        job = self._running
-        if letter == "X" and self._flight == PROCEDURE and job is not None and job.command.answers:
-            self._garbled(job, t_ns)
+        command = self._command() if self._flight == PROCEDURE else None
+        if word.kind == "collision" and command is not None and command.many:
+            self._settled(GARBLED, t_ns)
         else:
-            self._missed(t_ns, "bus conflict")
-        self._fly(GUARD, 0, t_ns)
+            self.conflicts += 1
+            if word.kind == "collision" and command is not None and command.answers and self._running is not None:
+                self._garbled(self._running, t_ns)
+            else:
+                self._missed(t_ns, word.reason or "bus conflict")
+        if self.gateway.rests:
+            self._fly(GUARD, 0, t_ns)
         return True
 
+    def _command(self) -> Command | None:
+        """What the running procedure wants sent, or has in flight."""
+        command = None if self._running is None else self._running.command
+        return command if isinstance(command, Command) else None
+
+    def _wants_answer(self) -> bool:
+        command = self._command()
+        return self._flight == PROBE or (self._flight == PROCEDURE and command is not None and command.answers)
+
     def _flight_twice_answered(self) -> bool:
-        return self._lines_due == 1 and self._running is not None and self._running.command.twice
+        command = self._command()
+        return self._lines_due == _ONE_DUE and self._flight == PROCEDURE and command is not None and command.twice
 
     def _settled(self, answer: int | None, t_ns: int) -> None:
         """The gateway has carried the frame out."""
@@ -185,21 +236,23 @@ class DaliBus:
             self._step(self._running, answer, t_ns)
         elif flight == PROBE:
             self._lost, self._probe_ns = False, FOREVER_NS
-            self._pending = {address: level for address, level in self._levels.items() if level is not None}
+            self._book.all_wait()
             self.emit(DeviceHealth(t_ns, self.name, True))
 
     def _missed(self, t_ns: int, reason: str) -> None:
         """The frame was not carried out, or nobody knows."""
         flight, self._flight = self._flight, IDLE
+        self._misses += 1
         if flight == LEVEL:
-            self._pending = {**self._flight_levels, **self._pending}
+            self._book.untold()
         elif flight == PROCEDURE and self._running is not None:
             self._holds = False
-            self._running.start()
-        self._misses += 1
+            command = self._command()
+            if command is None or not command.again or self._misses >= MISSES_TO_LOST:
+                self._running.start()
         if self._misses >= MISSES_TO_LOST and not self._lost:
             self._lost = True
-            self._pending = {}
+            self._book.none_waits()
             self._probe_ns = t_ns + PROBE_PERIOD_NS
             self.emit(DeviceHealth(t_ns, self.name, False, reason))
 
@@ -214,16 +267,22 @@ class DaliBus:
             job.start()
 
     def _step(self, job: Job, answer: int | None, t_ns: int) -> None:
-        held, self._holds = job.command.holds_bus, False
+        command, told = job.command, job.progress
+        self._holds = False
         if job.step(answer):
-            self._finish(job, t_ns, job.result, "")
+            self._finish(job, t_ns, job.result, job.failure)
         else:
-            self._holds = held
+            self._holds = isinstance(command, Command) and command.holds_bus
+            watcher = self._watchers.get(job.owner)
+            if watcher is not None and job.progress is not None and job.progress is not told:
+                watcher(job.progress)
 
     def _finish(self, job: Job, t_ns: int, result: Result, reason: str) -> None:
         if job is self._running:
             self._running = None
             self._holds = False
+            if reason and job.name in FAREWELLS:
+                self._jobs.insert(0, Job(FAREWELLS[job.name], (), -1, t_ns + FAREWELL_NS, ""))
         listener = self._listeners.get(job.owner)
         if listener is not None:
             listener(Done(t_ns, job.name, job.args, not reason, result, reason))
@@ -239,56 +298,40 @@ class DaliBus:
         elif self._lost:
             if now_ns >= self._probe_ns:
                 self._probe_ns = now_ns + PROBE_PERIOD_NS
-                target = dali.short(next(iter(self._levels), 0))
+                target = dali.short(next(iter(self._book.levels), 0))
                 self._send(dali.command(target, dali.QUERY_CONTROL_GEAR_PRESENT), PROBE, now_ns)
             else:
                 self._set_wake()
-        elif self._pending and not self._holds:
-            self._send_level(now_ns)
+        elif self._book.pending and not self._holds:
+            frame = self._book.take()
+            self._fly(LEVEL, _ONE_DUE, now_ns)
+            self._write(frame, now_ns)
         elif self._running is not None or self._jobs:
             if self._running is None:
                 self._running = self._jobs.pop(0)
-            self._send(self._running.command, PROCEDURE, now_ns)
+            command = self._running.command
+            if isinstance(command, Pause):
+                self._fly(PAUSE, 0, now_ns, command.duration_ns)
+            else:
+                self._send(command, PROCEDURE, now_ns)
         else:
             self.wake_ns = FOREVER_NS
 
-    def _send_level(self, now_ns: int) -> None:
-        """The lamp that has waited longest, and with it all that one frame can serve."""
-        pending = self._pending
-        address = next(iter(pending))
-        level = pending[address]
-        waiting = len(pending)
-        target = address << 1
-        self._flight_levels = {address: level}
-        if waiting > 1:
-            if waiting == len(self._levels) and list(pending.values()).count(level) == waiting:
-                target, self._flight_levels = dali.BROADCAST, pending
-            else:
-                for number, members in self._groups:
-                    if address in members and all(pending.get(member) == level for member in members):
-                        target, self._flight_levels = dali.group(number), dict.fromkeys(sorted(members), level)
-                        break
-        if self._flight_levels is pending:
-            self._pending = {}
-        else:
-            for address in self._flight_levels:
-                del pending[address]
-        self.frames += 1
-        self._fly(LEVEL, 1, now_ns)
-        self._write(encode("h", target << 8 | level), now_ns)
-
     def _send(self, command: Command, flight: str, now_ns: int) -> None:
-        self.frames += 1
-        self._fly(flight, 2 if command.twice else 1, now_ns)
-        self._write(encode("t" if command.twice else "h", command.frame), now_ns)
+        self._fly(flight, self.gateway.words_twice if command.twice else _ONE_DUE, now_ns)
+        self._write(command.frame, now_ns, twice=command.twice)
 
-    def _fly(self, flight: str, lines_due: int, now_ns: int) -> None:
+    def _fly(self, flight: str, lines_due: int, now_ns: int, for_ns: int | None = None) -> None:
         """Before the bytes leave: an in-process gateway may answer while they do."""
         self._flight, self._lines_due = flight, lines_due
-        self._flight_deadline_ns = now_ns + self._timeout_ns
+        self._flight_deadline_ns = now_ns + (self._timeout_ns if for_ns is None else for_ns)
         self._set_wake()
 
-    def _write(self, data: bytes, now_ns: int) -> None:
+    def _write(self, frame: int, now_ns: int, *, twice: bool = False) -> None:
+        data = self.gateway.encode(frame, twice=twice, follows=self._holds)
+        if not self.frames or self._flight == PROBE:
+            data = self.gateway.greeting + data
+        self.frames += 1
         try:
             self._link.write(data, now_ns)
         except LinkLost:
@@ -317,18 +360,16 @@ class DaliBus:
 
     def counters(self) -> dict[str, int]:
         """What has been counted since the start."""
-        return {name: getattr(self, name) for name in COUNTERS} | {"skipped_bytes": self.stream.skipped_bytes}
+        return {name: getattr(self, name) for name in COUNTERS} | {"skipped_bytes": self.gateway.skipped_bytes}
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
         return {
             "wake_ns": self.wake_ns,
-            "stream": self.stream.snapshot(),
+            "stream": self.gateway.snapshot(),
             "counters": {name: getattr(self, name) for name in COUNTERS},
-            "levels": [[*pair] for pair in self._levels.items()],
-            "pending": [[*pair] for pair in self._pending.items()],
+            **self._book.snapshot(),
             "flight": self._flight,
-            "flight_levels": [[*pair] for pair in self._flight_levels.items()],
             "flight_deadline_ns": self._flight_deadline_ns,
             "lines_due": self._lines_due,
             "running": None if self._running is None else self._running.snapshot(),
@@ -342,13 +383,11 @@ class DaliBus:
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot; the procedures go on where they were."""
         self.wake_ns = state["wake_ns"]
-        self.stream.restore(state["stream"])
+        self.gateway.restore(state["stream"])
         for name in COUNTERS:
             setattr(self, name, state["counters"][name])
-        self._levels = dict(state["levels"])
-        self._pending = dict(state["pending"])
+        self._book.restore(state)
         self._flight = state["flight"]
-        self._flight_levels = dict(state["flight_levels"])
         self._flight_deadline_ns = state["flight_deadline_ns"]
         self._lines_due = state["lines_due"]
         self._running = None if state["running"] is None else Job.restored(state["running"])

@@ -1,8 +1,11 @@
 """Procedures on a DALI bus, written as generators: they yield commands and are sent what the gear answered.
 
-An answer is a byte, or None where no gear answered. What a procedure returns is its result (JSON-able). The bus starts
-a procedure again from its first command when the wire failed in the middle of it, so each begins with queries and
-writes only what differs: writing the same value again would wear the gear's memory for nothing.
+An answer is a byte, None where no gear answered, or GARBLED where several did (to a command that says so). What a
+procedure returns is its result (JSON-able). It may also yield a Pause, and Progress for whoever waits. It raises
+ProcedureFailed with the reason when it cannot go on.
+
+The bus starts a procedure again from its first command when the wire failed in the middle of it, so each begins with
+queries and writes only what differs: writing the same value again would wear the gear's memory for nothing.
 
 Example, without any bus::
 
@@ -13,16 +16,36 @@ Example, without any bus::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from typing import Any, Final
+from collections.abc import Generator
+from typing import Any
 
 import msgspec
 
 from drivers.codecs import dali
 from drivers.codecs.dali import Command
 
-Result = int | dict[str, int] | None
-Procedure = Generator[Command, int | None, Result]
+Result = int | dict[str, Any] | None
+
+
+class Pause(msgspec.Struct, frozen=True, gc=False):
+    """Nothing is sent for this long, because gear is busy: ``Pause(100_000_000)`` after RANDOMISE."""
+
+    duration_ns: int
+
+
+class Progress(msgspec.Struct, frozen=True, gc=False):
+    """How far a long procedure is: ``Progress(3, 64, "gear found at 0x123456")``. `total` 0: not known."""
+
+    done: int
+    total: int
+    text: str
+
+
+class ProcedureFailed(Exception):  # noqa: N818 - errors are facts
+    """A procedure cannot go on; the text says why."""
+
+
+Procedure = Generator[Command | Pause | Progress, int | None, Result]
 
 
 def query_actual_level(short_address: int) -> Procedure:
@@ -64,12 +87,10 @@ def configure_gear(short_address: int, failure_level: int, fade_code: int) -> Pr
     return {"failure_level": found[0], "fade_code": found[1], "written": written}
 
 
-PROCEDURES: Final[Mapping[str, Callable[..., Procedure]]] = {
-    "query_actual_level": query_actual_level,
-    "query_status": query_status,
-    "configure_gear": configure_gear,
-}
-"""By name, so that a snapshot can say which one was under way."""
+def identify(short_address: int) -> Procedure:
+    """Let one gear show itself for some ten seconds: it blinks, or goes to full and to minimum (IDENTIFY DEVICE)."""
+    yield dali.command(dali.short(short_address), dali.IDENTIFY_DEVICE)
+    return None
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -81,67 +102,3 @@ class Done(msgspec.Struct, frozen=True):
     ok: bool
     result: Result
     reason: str = ""
-
-
-class Job:
-    """A procedure on its way: by name and arguments, so that it can be rebuilt from the answers it has had.
-
-    `owner` hears its end. Smaller `priority` goes first. `command` is what it wants sent next; `garbles` counts answers
-    in which two gear spoke at once.
-    """
-
-    __slots__ = (
-        "_answers",
-        "_steps",
-        "args",
-        "command",
-        "deadline_ns",
-        "garbles",
-        "name",
-        "owner",
-        "priority",
-        "result",
-    )
-
-    def __init__(self, name: str, args: tuple[int, ...], priority: int, deadline_ns: int, owner: str) -> None:
-        self.name, self.args, self.priority, self.deadline_ns, self.owner = name, args, priority, deadline_ns, owner
-        self.garbles = 0
-        self.result: Result = None
-        self.start()
-
-    def start(self) -> None:
-        """Begin, or begin again."""
-        self._answers: list[int | None] = []
-        self._steps = PROCEDURES[self.name](*self.args)
-        self.command = next(self._steps)
-
-    def step(self, answer: int | None) -> bool:
-        """Go on with what was answered; True when this was the end and `result` holds what came of it."""
-        try:
-            self.command = self._steps.send(answer)
-        except StopIteration as end:
-            self.result = end.value
-            return True
-        self._answers.append(answer)
-        return False
-
-    def snapshot(self) -> dict[str, Any]:
-        """All state, as JSON-able values."""
-        return {
-            "name": self.name,
-            "args": list(self.args),
-            "priority": self.priority,
-            "deadline_ns": self.deadline_ns,
-            "owner": self.owner,
-            "garbles": self.garbles,
-            "answers": list(self._answers),
-        }
-
-    @classmethod
-    def restored(cls, state: dict[str, Any]) -> Job:
-        """A job from its snapshot: a fresh procedure, given the same answers."""
-        job = cls(state["name"], tuple(state["args"]), state["priority"], state["deadline_ns"], state["owner"])
-        job.garbles = state["garbles"]
-        for answer in state["answers"]:
-            job.step(answer)
-        return job

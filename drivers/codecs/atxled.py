@@ -31,6 +31,7 @@ from drivers.codecs import dali
 DIGITS: Final = {"h": 4, "t": 4, "j": 2, "l": 6, "m": 8, "J": 2, "N": 0, "X": 0, "Z": 0}
 """Hex digits after each letter."""
 
+BAUD: Final = 19_200
 COMMANDS: Final = frozenset("htjlm")
 
 _TOKEN: Final = re.compile(

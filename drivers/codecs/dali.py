@@ -72,21 +72,57 @@ QUERY_SYSTEM_FAILURE_LEVEL: Final = 0xA4
 QUERY_FADE_TIME_FADE_RATE: Final = 0xA5
 QUERY_GROUPS_ZERO_TO_SEVEN: Final = 0xC0
 QUERY_GROUPS_EIGHT_TO_FIFTEEN: Final = 0xC1
+IDENTIFY_DEVICE: Final = 0x25
+QUERY_MISSING_SHORT_ADDRESS: Final = 0x96
+QUERY_VERSION_NUMBER: Final = 0x97
+QUERY_CONTENT_DTR1: Final = 0x9C
+QUERY_CONTENT_DTR2: Final = 0x9D
+QUERY_RANDOM_ADDRESS_H: Final = 0xC2
+QUERY_RANDOM_ADDRESS_M: Final = 0xC3
+QUERY_RANDOM_ADDRESS_L: Final = 0xC4
+READ_MEMORY_LOCATION: Final = 0xC5
+SET_SHORT_ADDRESS: Final = 0x80
+ENABLE_WRITE_MEMORY: Final = 0x81
+
+# Special commands: address bytes that all gear hears.
+TERMINATE: Final = 0xA1
 DTR0: Final = 0xA3
-"""A special command: puts its data byte into the data transfer register 0 of all gear."""
+"""Puts its data byte into the data transfer register 0 of all gear."""
+
+INITIALISE: Final = 0xA5
+RANDOMISE: Final = 0xA7
+COMPARE: Final = 0xA9
+WITHDRAW: Final = 0xAB
+SEARCHADDRH: Final = 0xB1
+SEARCHADDRM: Final = 0xB3
+SEARCHADDRL: Final = 0xB5
+PROGRAM_SHORT_ADDRESS: Final = 0xB7
+VERIFY_SHORT_ADDRESS: Final = 0xB9
+QUERY_SHORT_ADDRESS: Final = 0xBB
+ENABLE_DEVICE_TYPE: Final = 0xC1
+DTR1: Final = 0xC3
+DTR2: Final = 0xC5
+WRITE_MEMORY_LOCATION: Final = 0xC7
+WRITE_MEMORY_LOCATION_NO_REPLY: Final = 0xC9
+
+GARBLED: Final = -1
+"""In place of an answer byte: several gear answered at once, so nobody knows what they said."""
 
 
 class Command(msgspec.Struct, frozen=True, gc=False):
     """One forward frame and how it is sent: ``Command(0x012E, twice=True)`` is SET FADE TIME to short address 0.
 
     `answers`: gear sends a backward frame. `holds_bus`: the next command of the same procedure must follow with no
-    other frame in between (a DTR and its use).
+    other frame in between (a DTR and its use). `many`: several gear may answer at once, and GARBLED is an answer too.
+    `again`: does no harm when gear hears it once more, so it may be repeated when its own exchange failed.
     """
 
     frame: int
     twice: bool = False
     answers: bool = False
     holds_bus: bool = False
+    many: bool = False
+    again: bool = False
 
 
 def short(address: int) -> int:

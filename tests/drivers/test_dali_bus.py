@@ -348,7 +348,7 @@ def test_rubbish_and_late_lines_are_counted_and_change_nothing() -> None:
     rig = Rig()
     rig.answer("N", 0)
     rig.far.write(b"\xff?\nh0AFE\n", 0)
-    assert (rig.bus.unexpected_lines, rig.bus.stream.skipped_bytes, rig.taken()) == (2, 3, [])
+    assert (rig.bus.unexpected_lines, rig.bus.gateway.skipped_bytes, rig.taken()) == (2, 3, [])
     assert rig.bus.wake_ns == FOREVER_NS
 
 
