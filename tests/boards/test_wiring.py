@@ -40,7 +40,7 @@ def test_every_board_of_the_catalog_has_a_sheet_of_sound_xml_the_same_each_time(
     drawing = wiring_svg(board)
     assert drawing == wiring_svg(board)
     root = ET.fromstring(drawing)
-    lines = [path for path in root.iter(f"{SVG}path")]
+    lines = list(root.iter(f"{SVG}path"))
     assert len(lines) == sum(row.pin is not None for row in rows(board))
     texts = " ".join("".join(text.itertext()) for text in root.iter(f"{SVG}text"))
     for device in board.devices:
