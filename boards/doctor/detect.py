@@ -57,7 +57,7 @@ class Detected(msgspec.Struct, frozen=True, kw_only=True):
 def serial_ports(root: Path = Path("/dev")) -> list[str]:
     """Serial ports of this computer, by the name that stays where there is one, each once."""
     by_id = {str(link.resolve()): str(link) for link in sorted(root.glob("serial/by-id/*"))}
-    plain = sorted(str(path) for pattern in ("ttyUSB*", "ttyACM*", "ttyAMA*", "ttyS0") for path in root.glob(pattern))
+    plain = [str(path) for pattern in ("ttyUSB*", "ttyACM*", "ttyAMA*", "ttyS0") for path in sorted(root.glob(pattern))]
     return [by_id.get(str(Path(port).resolve()), port) for port in plain]
 
 
@@ -75,9 +75,7 @@ def listen(port: str, clock: Clock, *, seconds: float = LISTEN_S, bauds: Sequenc
                 session.run(clock.now_ns() + 30 * NS_PER_MS)  # what was under way at the old rate
             watch.forget()
             began = watch.bytes_in
-            session.run(
-                clock.now_ns() + int(seconds * NS_PER_S), lambda began=began: watch.bytes_in - began >= ENOUGH_BYTES
-            )
+            session.run(clock.now_ns() + int(seconds * NS_PER_S), lambda: len(watch.kept) >= ENOUGH_BYTES)
             if trouble := session.trouble("detect"):
                 return Detected(port=port, text=trouble)
             heard += watch.bytes_in - began
