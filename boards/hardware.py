@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import singledispatch
 
-from boards.pins import device_path
+from boards.pins import PWM_CHANNELS, device_path, wire_pins
 from boards.schema import BoardDescription
-from boards.wires import MatrixWire, MemoryWire, UartWire, Wire
+from boards.wires import GpioWire, I2cWire, MatrixWire, MemoryWire, MqttWire, PwmWire, UartWire, Wire
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink
 from drivers.links.memory import memory_pair
@@ -44,7 +44,7 @@ def port_of(wire: UartWire, name: str, model: str) -> str:
 
 @singledispatch
 def _link(wire: Wire, name: str, description: BoardDescription) -> ByteLink:
-    raise InputError(f"{description.name}: $.wires.{name}: no driver for this kind of wire yet")
+    raise AssertionError(f"no such kind of wire: {wire}")
 
 
 @_link.register
@@ -66,3 +66,50 @@ def _uart(wire: UartWire, name: str, description: BoardDescription) -> ByteLink:
     from drivers.links.uart import UartLink
 
     return UartLink(name, port_of(wire, name, description.model), wire.baud or ANY_BAUD, parity=wire.parity)
+
+
+@_link.register
+def _i2c(wire: I2cWire, name: str, description: BoardDescription) -> ByteLink:
+    from drivers.links.i2c import I2cLink
+
+    return I2cLink(name, f"/dev/i2c-{wire.bus}")
+
+
+@_link.register
+def _gpio(wire: GpioWire, name: str, description: BoardDescription) -> ByteLink:
+    from drivers.links.gpio import GpioLink
+    from drivers.links.line_pins import GpioLine
+
+    lines = [GpioLine(pin.gpio, pin.out, pin.pull, pin.initial) for pin in wire_pins(description, name)]
+    return GpioLink(name, lines, driver=wire.driver, factory=wire.factory)
+
+
+@_link.register
+def _pwm(wire: PwmWire, name: str, description: BoardDescription) -> ByteLink:
+    from drivers.links.kernel_pwm import KernelPwmLink
+
+    channels = PWM_CHANNELS[description.model]
+    return KernelPwmLink(name, [channels[pin.gpio].channel for pin in wire_pins(description, name)])
+
+
+@_link.register
+def _mqtt(wire: MqttWire, name: str, description: BoardDescription) -> ByteLink:
+    from drivers.links.mqtt import MqttLink
+    from drivers.links.mqtt_connection import MqttSettings, Will
+
+    will = wire.will
+    settings = MqttSettings(
+        qos=wire.qos,
+        retain=wire.retain,
+        client_id=wire.client_id or "",
+        user=wire.user,
+        password_file=wire.password_file,
+        tls=wire.tls,
+        ca_file=wire.ca_file,
+        cert_file=wire.cert_file,
+        key_file=wire.key_file,
+        will=None
+        if will is None
+        else Will(topic=will.topic, payload=will.payload.encode(), qos=will.qos, retain=will.retain),
+    )
+    return MqttLink(name, wire.host, wire.port, wire.subscribe, wire.publish, settings)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from boards.parts import part_of
+from boards.parts.part import Pin
 from boards.schema import BoardDescription
 from boards.wires import I2cWire, MatrixWire, MemoryWire, PwmWire, UartWire
 
@@ -166,13 +167,16 @@ def uses(board: BoardDescription) -> list[Use]:
     return taken
 
 
+def wire_pins(board: BoardDescription, wire: str) -> list[Pin]:
+    """The pins of all devices on `wire`, in order of BCM number."""
+    found = [pin for name, said in board.devices.items() if said.wire == wire for pin in part_of(said).pins(said, name)]
+    return sorted(found, key=lambda pin: pin.gpio)
+
+
 def pwm_gpios(board: BoardDescription) -> list[int]:
     """The pins of all devices on PWM wires, ascending, each once."""
-    found = set()
-    for name, said in board.devices.items():
-        if isinstance(board.wires.get(said.wire), PwmWire):
-            found |= {pin.gpio for pin in part_of(said).pins(said, name)}
-    return sorted(found)
+    wires = [name for name, wire in board.wires.items() if isinstance(wire, PwmWire)]
+    return sorted({pin.gpio for wire in wires for pin in wire_pins(board, wire)})
 
 
 def free_uarts(board: BoardDescription) -> list[str]:

@@ -48,8 +48,8 @@ class Assembly(Protocol):
 class Pin(msgspec.Struct, frozen=True):
     """A pin of the header that a device takes: ``Pin(24, "echo of bay-1", out=False)``.
 
-    `key` is the key of the board file that says so. `holds` is the level at which an output does something that must
-    not happen without the controller; None where it does not matter.
+    `key` is the key of the board file that says so. `initial` is what an output shows when its wire opens. `holds` is
+    the level at which it does something that must not happen without the controller; None where it does not matter.
     """
 
     gpio: int
@@ -57,7 +57,8 @@ class Pin(msgspec.Struct, frozen=True):
     key: str
     out: bool = True
     pull: Literal["up", "down", "none"] = "none"
-    holds: int | None = None
+    initial: Literal[0, 1] = 0
+    holds: Literal[0, 1] | None = None
 
 
 class Terminal(msgspec.Struct, frozen=True):
