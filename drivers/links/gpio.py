@@ -112,6 +112,8 @@ class GpioLink:
             if left_ns <= 0 or not poll.poll(left_ns // NS_PER_MS + 1):
                 raise LinkLost(self.name, t_ns, f"{self._place}: does not open within {OPEN_NS // NS_PER_S} s")
             self._early += b"".join(worker.news.take())  # the levels at the start, for `pump`
+        if self._early:
+            worker.news.put(b"")  # so that poll() tells of them
         self._look(t_ns)
         if not self.is_open:
             raise LinkLost(self.name, t_ns, self.trouble)

@@ -268,6 +268,15 @@ def test_a_wire_poll_opens_the_link_and_serves_it(benches: list[Bench], mock: Mo
     assert wires.wake_ns(5) == FOREVER_NS
 
 
+def test_levels_that_came_while_it_was_opened_wake_the_loop(benches: list[Bench], mock: MockFactory) -> None:
+    bench = mocked(benches, mock, GpioLine(24, pull="up"))
+    fd = bench.link.fileno()
+    assert fd is not None
+    assert select.select([fd], [], [], 10)[0]
+    bench.link.pump(CLOCK.now_ns())
+    assert bench.levels(24) == [1]
+
+
 def test_before_its_time_a_lost_link_does_nothing_and_its_pauses_grow(benches: list[Bench]) -> None:
     tried = []
 
