@@ -35,6 +35,8 @@ REG_TEMPERATURE: Final = 0xFA
 REG_HUMIDITY: Final = 0xFD
 RESET: Final = 0xB6
 MODE_NORMAL: Final = 0x03
+STANDBY_1000_MS: Final = 0x05 << 5
+"""In CONFIG: a second from conversion to conversion."""
 
 UNMEASURED: Final = (0x80000, 0x80000, 0x8000)
 """Raw temperature, pressure and humidity where there was no conversion."""

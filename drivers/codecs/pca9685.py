@@ -1,4 +1,5 @@
-"""NXP PCA9685: sixteen PWM outputs of 12 bits, one frequency. I2C address 40 to 7F by its pins.
+"""NXP PCA9685: sixteen PWM outputs of 12 bits, one frequency. I2C address 40 to 6F by its pins (70 is the call to
+all, above are reserved ones).
 
 ::
 
@@ -20,7 +21,7 @@ from typing import Final
 
 from drivers.transfers import Request
 
-ADDRESSES: Final = range(0x40, 0x80)
+ADDRESSES: Final = range(0x40, 0x70)
 CHANNELS: Final = 16
 FULL: Final = 4096
 """Counts of a period; a whole one is fully on."""
