@@ -81,6 +81,8 @@ def judge(seen: Evidence) -> Finding:
             mend = "check ground, screen and length of the cable, and that nobody else sends"
             return _found(seen, "noisy", text, mend)
         return _found(seen, "good", heard)
+    if watch.bytes_in and not seen.baud and seen.health is not None and not seen.health.ok:
+        return _found(seen, "unwell", seen.health.reason)  # a bus says itself what is wrong; no bit rate to be wrong
     if watch.bytes_in:
         return _senseless(seen, f"{watch.bytes_in} bytes in {seconds} and no frame of it")
     if watch.chunks_out:
