@@ -21,7 +21,7 @@ from boards.load import digest, load_board
 from boards.parts import part_of
 from boards.parts.part import Bus
 from boards.schema import BoardDescription
-from drivers.interfaces import ByteLink, Device, Emit, Lamp, Panel
+from drivers.interfaces import ByteLink, Device, Emit, Lamp, Panel, Watchdog
 from drivers.units import NS_PER_MS
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class Board:
     """A live board. All dicts are in order of name, whatever the order in the file.
 
     `devices` holds everything that wants to be advanced, buses under the name of their wire; `lamps`, `panels` and
-    `neighbours` what takes commands; `links` one link a wire that a device hangs on. `period_ns` is the scan cycle.
+    `neighbours` what takes commands; `watchdogs` what the loop has to feed; `links` one link a wire that a device hangs
+    on. `period_ns` is the scan cycle.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Board:
         self.lamps: dict[str, Lamp] = {}
         self.panels: dict[str, Panel] = {}
         self.neighbours: dict[str, Neighbour] = {}
+        self.watchdogs: dict[str, Watchdog] = {}
         self.links: dict[str, ByteLink] = {}
         self._link_for = link_for
 

@@ -32,6 +32,10 @@ class _LateSink:
         """Hand on."""
         self.target.repeated(wire, frame, first_ns, last_ns, count)
 
+    def line(self, wire: int, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
+        """Hand on."""
+        self.target.line(wire, baud, parity, stopbits, t_ns)
+
 
 def capture_board(
     description: BoardDescription,
@@ -59,10 +63,6 @@ def capture_board(
         with TraceWriter(path, provenance, chunk_ns=CHUNK_NS) as writer:
             wires = [Wire(description.name, name, live.contents[name]) for name in live.wires]
             late.target = writer.sink(wires)
-            for name in live.wires:
-                if baud := live.baud(name):
-                    parity = getattr(live.description.wires[name], "parity", "N")
-                    writer.line(description.name, name, baud, parity, 1, clock.now_ns())
 
             def keep(quantity: Quantity) -> None:
                 writer.value(description.name, quantity)

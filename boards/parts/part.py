@@ -13,7 +13,7 @@ import msgspec
 
 from boards.keys import DeviceKeys
 from boards.wires import Wire
-from drivers.interfaces import ByteLink, Device, Emit, Lamp
+from drivers.interfaces import ByteLink, Device, Emit, Lamp, Watchdog
 from drivers.interfaces import Panel as PanelLike
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Assembly(Protocol):
     lamps: dict[str, Lamp]
     panels: dict[str, PanelLike]
     neighbours: dict[str, Neighbour]
+    watchdogs: dict[str, Watchdog]
 
     def link(self, wire: str) -> ByteLink:
         """The link of `wire`; opened at the first call, shared afterwards."""

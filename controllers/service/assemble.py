@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from boards.build import Board, LinkFor, build, load_board
@@ -65,19 +65,27 @@ class Controller:
 
 
 def assemble(
-    site: Site, *, controller: str | None = None, board: str | None = None, link_for: LinkFor | None = None
+    site: Site,
+    *,
+    controller: str | None = None,
+    board: str | None = None,
+    link_for: LinkFor | None = None,
+    tap: Callable[[BoardDescription, LinkFor | None], LinkFor] | None = None,
 ) -> Controller:
     """A controller of `site` on its own board, or on `board` (a catalog name or a path).
 
-    `controller` may be left out where the site has one. `link_for` as in `boards.build`: None is real hardware.
+    `controller` may be left out where the site has one. `link_for` as in `boards.build`: None is real hardware; `tap`
+    gives links around those of the board it is told (`ServiceTap.link_for`).
     Raises InputError: no such controller or board, or they do not fit.
     """
     if isinstance(site, LightingSite):
         chosen = _choose(site, controller)
-        return lighting_controller(site, chosen, load_board(board or chosen.board), link_for)
+        description = load_board(board or chosen.board)
+        return lighting_controller(site, chosen, description, link_for if tap is None else tap(description, link_for))
     if controller is not None and controller != site.name:
         raise InputError(f"site {site.name} is one display; leave --controller {controller} out")
-    return greenwave_controller(site, load_board(board or site.board), link_for)
+    description = load_board(board or site.board)
+    return greenwave_controller(site, description, link_for if tap is None else tap(description, link_for))
 
 
 def _choose(site: LightingSite, name: str | None) -> ControllerSite:
@@ -120,6 +128,7 @@ def lighting_controller(
         list(board.devices.values()),
         lamps={name: board.lamps[name] for name in lamps},
         speakers=_speakers(board),
+        watchdogs=tuple(board.watchdogs.values()),
     )
     return Controller(board, cycle, fade_code(light.rise_s))
 
@@ -159,6 +168,7 @@ def greenwave_controller(site: GreenwaveSite, description: BoardDescription, lin
         list(board.devices.values()),
         panels=board.panels,
         speakers=_speakers(board),
+        watchdogs=tuple(board.watchdogs.values()),
     )
     return Controller(board, cycle)
 

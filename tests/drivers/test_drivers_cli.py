@@ -145,7 +145,7 @@ def test_bytes_come_from_a_file_a_hex_file_or_standard_input(
 
 
 def test_no_bytes_are_no_events(capsys: pytest.CaptureFixture[str]) -> None:
-    for part in PARTS:
+    for part in (name for name, known in PARTS.items() if known.decode is not None):
         assert decoded(capsys, part, "--hex", "") == [{"type": "summary", "events": 0, "skipped_bytes": 0}]
 
 
@@ -154,7 +154,7 @@ def test_no_bytes_are_no_events(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("ld2541", "unknown part `ld2541`; did you mean `ld2451`?"),
         ("spatxml", "unknown part `spatxml`; did you mean `spat-xml`?"),
-        ("toaster", "unknown part `toaster`; known parts: ld2451, dali, spat-xml, spat-uper"),
+        ("toaster", f"unknown part `toaster`; known parts: {', '.join(PARTS)}"),
     ],
 )
 def test_an_unknown_part_is_told_with_the_nearest(part: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
