@@ -13,6 +13,9 @@ Receiver = Callable[[bytes, int], None]
 RepeatReceiver = Callable[[bytes, int, int, int], None]
 """Called with (frame, first_ns, last_ns, count): the same idle frame `count` times, the wire quiet in between."""
 
+OnLine = Callable[[int, str, float, int], None]
+"""Called with (baud, parity, stopbits, t_ns) when line settings take effect."""
+
 Emit = Callable[[Quantity], None]
 """Where a device puts a value: the inbox of its board."""
 
@@ -84,9 +87,20 @@ class Panel(Protocol):
         """Show one encoded frame (drivers.codecs.panel_frame)."""
 
 
+class Watchdog(Protocol):
+    """An output that holds only while it is fed."""
+
+    def feed(self, now_ns: int) -> None:
+        """The loop has come around and all is well."""
+
+
 def unheard(data: bytes, t_ns: int) -> None:
     """The receiver of a link that nobody listens to."""
 
 
 def unheard_repeat(frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
     """The repeat receiver of a link that nobody listens to."""
+
+
+def unheard_line(baud: int, parity: str, stopbits: float, t_ns: int) -> None:
+    """The line listener of a link whose settings nobody wants to know."""

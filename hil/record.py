@@ -132,6 +132,10 @@ class _Late:
         """Hand on."""
         self.sink.repeated(wire, frame, first_ns, last_ns, count)
 
+    def line(self, wire: int, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
+        """Hand on."""
+        self.sink.line(wire, baud, parity, stopbits, t_ns)
+
 
 def recording(request: Request) -> Recording:
     """The recorder a request asks for."""

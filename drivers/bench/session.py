@@ -8,7 +8,7 @@ from typing import Protocol
 from drivers.bench.watch import Watch
 from drivers.interfaces import ByteLink, Device
 from drivers.links.poll import OpensItself, WirePoll
-from drivers.links.tap import Sink, Tap
+from drivers.links.tap import LineSink, Sink, Tap
 from drivers.quantities import DeviceHealth, Quantity
 from drivers.units import NS_PER_MS
 
@@ -41,6 +41,12 @@ class Fan:
         """Hand on."""
         for sink in self._sinks:
             sink.repeated(wire, frame, first_ns, last_ns, count)
+
+    def line(self, wire: int, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
+        """Hand on to those that want to know."""
+        for sink in self._sinks:
+            if isinstance(sink, LineSink):
+                sink.line(wire, baud, parity, stopbits, t_ns)
 
 
 class Session:

@@ -80,7 +80,11 @@ class _Library:
         self._port = port
 
     def read(self) -> bytes:
-        return bytes(self._port.read(max(1, self._port.in_waiting)))
+        """All there is: rfc2217:// gives one byte a call when told not to wait."""
+        data = b""
+        while len(data) < READ_B and (more := self._port.read(max(1, self._port.in_waiting))):
+            data += more
+        return data
 
     def write(self, data: bytes | bytearray) -> int:
         room = getattr(self._port, "buffer_size", READ_B)
@@ -105,6 +109,8 @@ def open_port(port: str, baud: int, parity: str, stopbits: float) -> Port:
     import serial
 
     settings: dict[str, Any] = {"baudrate": baud, "parity": parity, "stopbits": stopbits, "timeout": 0}
+    if port.startswith("rfc2217://"):
+        return _Library(_remote(port, settings))
     if "://" in port:
         return _Library(serial.serial_for_url(port, **settings))
     try:
@@ -126,10 +132,26 @@ def _connected(url: str) -> Any:
     return end
 
 
+def _remote(url: str, settings: dict[str, Any]) -> Any:
+    """A port behind an RFC 2217 server. pyserial waits in here, for each answer as long as ``?timeout=`` says."""
+    import warnings
+
+    import serial
+
+    if "timeout=" not in url:
+        url += f"{'&' if '?' in url else '?'}timeout={CONNECT_S:g}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pyserial 3.5 calls setDaemon and setName of its thread
+        return serial.serial_for_url(url, **settings)
+
+
 def _set_line(port: Any, baud: int, parity: str) -> None:
+    """Only what changes: each setting of a remote port takes 0.1 s, and a pseudo-terminal refuses parity."""
     try:
-        port.baudrate = baud
-        port.parity = parity
+        if port.baudrate != baud:
+            port.baudrate = baud
+        if port.parity != parity:
+            port.parity = parity
     except _terminal_error() as error:
         raise OSError(*error.args) from None
 

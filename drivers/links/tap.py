@@ -1,10 +1,11 @@
-"""Wraps any link and hands every byte that passes to a sink, before it goes on."""
+"""Wraps any link and hands every byte and every line setting that passes to a sink."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from drivers.interfaces import ByteLink, Receiver, RepeatReceiver, unheard, unheard_repeat
+from drivers.interfaces import ByteLink, OnLine, Receiver, RepeatReceiver, unheard, unheard_line, unheard_repeat
+from drivers.units import FOREVER_NS
 
 
 class Sink(Protocol):
@@ -17,16 +18,27 @@ class Sink(Protocol):
         """The same idle frame came in `count` times."""
 
 
+@runtime_checkable
+class LineSink(Protocol):
+    """A sink that also wants to know the line settings of serial wires."""
+
+    def line(self, wire: int, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
+        """From `t_ns` on `wire` runs with these settings: its port was opened, or they were changed."""
+
+
 class Tap:
-    """A link around a link."""
+    """A link around a link. What the inner one can beside carrying bytes (open itself, change its line) it can, too."""
 
     def __init__(self, inner: ByteLink, wire: int, sink: Sink) -> None:
         self.name = inner.name
         self.receiver: Receiver = unheard
         self.repeat_receiver: RepeatReceiver = unheard_repeat
         self._inner, self._wire, self._sink = inner, wire, sink
+        self._line_before: OnLine = getattr(inner, "on_line", unheard_line)
         inner.receiver = self._inward
         inner.repeat_receiver = self._repeat
+        if hasattr(inner, "on_line"):
+            inner.on_line = self._line
 
     def _inward(self, data: bytes, t_ns: int) -> None:
         self._sink.passed(self._wire, False, data, t_ns)
@@ -36,10 +48,21 @@ class Tap:
         self._sink.repeated(self._wire, frame, first_ns, last_ns, count)
         self.repeat_receiver(frame, first_ns, last_ns, count)
 
+    def _line(self, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
+        if isinstance(self._sink, LineSink):
+            self._sink.line(self._wire, baud, parity, stopbits, t_ns)
+        self._line_before(baud, parity, stopbits, t_ns)
+
     def write(self, data: bytes, t_ns: int) -> None:
         """Record, then send."""
         self._sink.passed(self._wire, True, data, t_ns)
         self._inner.write(data, t_ns)
+
+    def set_line(self, baud: int, parity: str, t_ns: int) -> None:
+        """Change the inner link's line where it has one; recorded when it has taken effect. Raises LinkLost."""
+        set_line = getattr(self._inner, "set_line", None)
+        if set_line is not None:
+            set_line(baud, parity, t_ns)
 
     def pump(self, t_ns: int) -> None:
         """Let the inner link hand over what has arrived."""
@@ -52,3 +75,26 @@ class Tap:
     def close(self) -> None:
         """Close the inner link."""
         self._inner.close()
+
+    # --- a link that opens itself (drivers.links.poll.OpensItself); any other is open and never due
+
+    @property
+    def is_open(self) -> bool:
+        """True while bytes can pass."""
+        return bool(getattr(self._inner, "is_open", True))
+
+    @property
+    def wake_ns(self) -> int:
+        """When `advance` has something to do."""
+        return int(getattr(self._inner, "wake_ns", FOREVER_NS))
+
+    @property
+    def trouble(self) -> str:
+        """Why the inner link is not open; empty where it is."""
+        return str(getattr(self._inner, "trouble", ""))
+
+    def advance(self, now_ns: int) -> None:
+        """At `wake_ns`: let the inner link open, or send what waits. Raises LinkLost."""
+        advance = getattr(self._inner, "advance", None)
+        if advance is not None:
+            advance(now_ns)

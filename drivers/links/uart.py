@@ -4,20 +4,16 @@ No call waits: what the port does not take at once waits in a bounded queue with
 tried again with growing pauses, driven by the caller's clock.
 
 Traps: a pseudo-terminal drops parity without a word and refuses the next setting, so use 8N1 there. `rfc2217://` runs a
-thread and may block for some seconds when it opens: for benches, not for a controller. `loop://` is for tests.
+thread and blocks while it opens or changes the line: 0.5 s or so against a far end that answers, 1.5 s against one that
+says nothing, 5 s against one that cannot be reached. It is for benches, not for a controller. `loop://` is for tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from drivers.errors import InputError, LinkLost
-from drivers.interfaces import Receiver, RepeatReceiver, unheard, unheard_repeat
+from drivers.interfaces import OnLine, Receiver, RepeatReceiver, unheard, unheard_line, unheard_repeat
 from drivers.links.port import Port, mend, open_port, reason
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
-
-OnLine = Callable[[int, str, float, int], None]
-"""Called with (baud, parity, stopbits, t_ns) when line settings take effect."""
 
 BACK_OFF_MIN_NS = 100 * NS_PER_MS
 BACK_OFF_MAX_NS = 5 * NS_PER_S
@@ -50,7 +46,7 @@ class UartLink:
         parity: str = "N",
         stopbits: float = 1,
         *,
-        on_line: OnLine | None = None,
+        on_line: OnLine = unheard_line,
         pending_limit_b: int = 16384,
         write_deadline_ns: int = NS_PER_S,
     ) -> None:
@@ -61,7 +57,7 @@ class UartLink:
         self.wake_ns = -FOREVER_NS
         self.trouble = "not opened yet"
         self.port, self.baud, self.parity, self.stopbits = port, baud, parity, stopbits
-        self._on_line = on_line
+        self.on_line = on_line
         self._pending_limit_b, self._write_deadline_ns = pending_limit_b, write_deadline_ns
         self._end: Port | None = None
         self._pending = bytearray()
@@ -87,15 +83,17 @@ class UartLink:
             self._back_off_ns = min(2 * self._back_off_ns, BACK_OFF_MAX_NS)
             raise LinkLost(self.name, t_ns, self.trouble) from None
         self.trouble, self.wake_ns, self._back_off_ns = "", FOREVER_NS, BACK_OFF_MIN_NS
-        if self._on_line is not None:
-            self._on_line(self.baud, self.parity, self.stopbits, t_ns)
+        self.on_line(self.baud, self.parity, self.stopbits, t_ns)
 
     def set_line(self, baud: int, parity: str, t_ns: int) -> None:
         """Change baud rate and parity, also for later openings. What was written before should have left the wire.
 
-        Raises InputError for settings that no port has, LinkLost if this one refuses them.
+        What is set already is not set again. Raises InputError for settings that no port has, LinkLost if this one
+        refuses them.
         """
         _check_line(self.name, baud, parity, self.stopbits)
+        if (baud, parity) == (self.baud, self.parity):
+            return
         self.baud, self.parity = baud, parity
         if self._end is None:
             return
@@ -105,8 +103,7 @@ class UartLink:
             raise self._lost(
                 t_ns, f"refuses {baud} baud, parity {parity} ({error}); pseudo-terminals do only N"
             ) from None
-        if self._on_line is not None:
-            self._on_line(baud, parity, self.stopbits, t_ns)
+        self.on_line(baud, parity, self.stopbits, t_ns)
 
     def write(self, data: bytes, t_ns: int) -> None:
         """Send all of `data`, at once or as soon as the port takes it. Raises LinkLost."""

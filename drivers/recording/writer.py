@@ -179,7 +179,7 @@ class TraceSink:
     """Puts what passes a tap into a trace; made by `TraceWriter.sink`."""
 
     def __init__(self, writer: TraceWriter, wires: Sequence[Wire]) -> None:
-        self._writer = writer
+        self._writer, self._wires = writer, tuple(wires)
         self._channels = [
             (
                 writer.add_wire(wire.board, wire.name, "rx", wire.content, wire.idle),
@@ -195,3 +195,7 @@ class TraceSink:
     def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
         """The same idle frame came in `count` times."""
         self._writer.repeated(self._channels[wire][0], frame, first_ns, last_ns, count)
+
+    def line(self, wire: int, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
+        """Line settings of `wire` from `t_ns` on."""
+        self._writer.line(self._wires[wire].board, self._wires[wire].name, baud, parity, stopbits, t_ns)
