@@ -18,7 +18,7 @@ from typing import Any, Final
 from drivers.buses.dali_gateways import AtxLedGateway, Gateway, Word
 from drivers.buses.dali_jobs import FAREWELLS, Job
 from drivers.buses.dali_levels import LevelBook
-from drivers.buses.dali_procedures import Done, Pause, Progress, Result
+from drivers.buses.dali_procedures import COLLIDE, Done, Pause, Progress, Result
 from drivers.codecs import dali
 from drivers.codecs.dali import GARBLED, Command
 from drivers.errors import LinkLost, OutOfRange
@@ -179,7 +179,7 @@ class DaliBus:
         """Bytes from the gateway; the next frame leaves at once."""
         for word in self.gateway.feed(data):
             if not self._flight or self._flight in (GUARD, PAUSE) or word.kind == "other":
-                self.unexpected_lines += 1
+                self.unexpected_lines += word.kind != "sent"  # of a frame that is settled already
             else:
                 self.words += 1
                 if self._take(word, t_ns):
@@ -262,7 +262,7 @@ class DaliBus:
         self._misses = 0
         job.garbles += 1
         if job.garbles >= GARBLES_TO_FAIL:
-            self._finish(job, t_ns, None, "answers collide: two gear with one short address?")
+            self._finish(job, t_ns, None, COLLIDE)
         else:
             job.start()
 

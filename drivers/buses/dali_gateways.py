@@ -45,9 +45,9 @@ class Gateway(Protocol):
     """The serial side of a gateway. Pure: no link, no clock.
 
     `baud` of its wire. `timeout_ns`: longest wait for a word. `answer_within_ns`: how long after "sent" an answer may
-    come. `words_twice`: how many words a frame sent twice gives at most; one is enough. `rests`: whether more may come
-    after a collision or a fault that answers nothing, so that it is listened out for `timeout_ns`. `greeting`: what to
-    send first, and again to a gateway that was lost.
+    come. `words_twice`: how many words a frame sent twice gives; when fewer come, one is enough. `rests`: whether more
+    may come after a collision or a fault that answers nothing, so that it is listened out for `timeout_ns`. `greeting`:
+    what to send first, and again to a gateway that was lost.
     """
 
     baud: int
@@ -133,7 +133,7 @@ class AtxLedGateway:
         self._stream.restore(state)
 
 
-_IDLE, _WRITTEN, _SENT = 0, 1, 2
+_IDLE, _WRITTEN, _SENT, _ECHOED = range(4)
 
 _Stream = TypeVar("_Stream", luba.LubaStream, sci.SciStream)
 
@@ -240,11 +240,13 @@ _NONE, _NOT_OURS = -1, -2
 class SciGateway(_TellsSent[sci.SciStream]):
     """Lunatone SCI RS232: 38400 baud. It says one word for a frame sent twice.
 
-    Like python-dali, which takes either status for "sent" and then waits for an answer, in whichever order they come:
-    a first "no answer" is no answer only when none has come in time. So both readings of the protocol give the same.
+    In which order it tells things is not known for certain, so this takes any order that python-dali's driver takes: a
+    status, ours come back as an echo, an answer. A status before the echo may belong to the frame before; so once an
+    echo has been seen, a frame counts as sent with the echo and a status, or with the echo alone after such a status. A
+    status of "no answer" is not believed: nobody has answered when the time for an answer is over.
 
     Args:
-        flags: see `drivers.codecs.sci`; monitor and echo, as python-dali sets them. Our echo is not told.
+        flags: see `drivers.codecs.sci`; monitor and echo, as python-dali sets them.
     """
 
     baud = sci.BAUD
@@ -256,10 +258,13 @@ class SciGateway(_TellsSent[sci.SciStream]):
         super().__init__(sci.SciStream())
         self._flags = flags
         self._early = _NONE  # an answer that came before its status
+        self._echoing = False
+        self._doubtful = False  # a status has come before the echo
 
     def encode(self, frame: int, *, twice: bool = False, follows: bool = False) -> bytes:
         """Sent by the gateway, once or twice; there is no way to say that it follows."""
-        self.forget()  # a gateway that waits for us has said all of its last frame
+        self._stream.forget()  # a gateway that waits for us has said all of its last frame
+        self._early, self._doubtful = _NONE, False
         self._begins(frame)
         return sci.encode_send(frame, twice=twice, flags=self._flags)
 
@@ -269,56 +274,70 @@ class SciGateway(_TellsSent[sci.SciStream]):
         for message in self._stream.feed(data):
             code = message.code
             if code <= sci.NO:
-                words += self._status(code)
+                words += self._status()
             elif code == sci.FRAME_8:
                 words += self._value(message.answer)
             elif code == sci.ERROR:
                 words.append(self._error(message.error))
-            elif code != sci.FRAME_16 or message.data not in self._echoes():
+            elif code == sci.FRAME_16 and self._stage != _IDLE and message.data in self._echoes():
+                words += self._echo()
+            else:
                 self._early = _NOT_OURS
                 words += self._foreign(-1)
         return words
 
-    def _status(self, code: int) -> list[Word]:
+    def _echo(self) -> list[Word]:
+        self._echoing = True
         if self._stage == _WRITTEN:
-            self._stage = _SENT
-            value, self._early = self._early, _NONE
-            return [SENT] if value < 0 else [SENT, self._answered(Word("value", value))]
-        return [self._answered(SILENT)] if code == sci.NO else [OTHER]
+            self._stage = _ECHOED
+            if self._doubtful:
+                return self._sent()
+        return []
+
+    def _status(self) -> list[Word]:
+        if self._stage == _WRITTEN and self._echoing:
+            self._doubtful = True
+            return []
+        return [] if self._stage == _IDLE else self._sent()
+
+    def _sent(self) -> list[Word]:
+        self._stage = _SENT
+        value, self._early = self._early, _NONE
+        return [SENT] if value < 0 else [SENT, self._answered(Word("value", value))]
 
     def _value(self, value: int) -> list[Word]:
-        if self._stage == _WRITTEN:
-            if self._early == _NOT_OURS:  # somebody else asked
-                self._early = _NONE
-                return [OTHER]
-            self._early = value
-            return []
-        return [self._answered(Word("value", value))]
+        if self._stage not in (_WRITTEN, _ECHOED):
+            return [self._answered(Word("value", value))]
+        if self._early == _NOT_OURS or (self._stage == _WRITTEN and self._echoing):  # somebody else asked
+            self._early = _NONE
+            return [OTHER]
+        self._early = value
+        return []
 
     def _error(self, error: int) -> Word:
-        reason = sci.ERRORS.get(error, f"gateway error {error}")
         stage, self._stage = self._stage, _IDLE
         if stage == _IDLE:
             return OTHER
         if error == sci.NO_FRAME or (error == sci.COLLISION and stage == _SENT):
             return COLLISION
-        return Word("fault", reason=reason)
+        return Word("fault", reason=sci.ERRORS.get(error, f"gateway error {error}"))
 
     def _echoes(self) -> tuple[bytes, bytes]:
         """Our frame as an echo, on the right and on the left."""
-        frame = max(self._frame, 0).to_bytes(2, "big")
+        frame = self._frame.to_bytes(2, "big")
         return b"\0" + frame, frame + b"\0"
 
     def forget(self) -> None:
-        """The next byte begins a frame."""
+        """The next byte begins a frame; whether there are echoes is to be seen again."""
         super().forget()
-        self._early = _NONE
+        self._early, self._echoing = _NONE, False
 
     def snapshot(self) -> dict[str, Any]:
         """All state."""
-        return {**super().snapshot(), "early": self._early}
+        own = {"early": self._early, "echoing": self._echoing, "doubtful": self._doubtful}
+        return {**super().snapshot(), **own}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
         super().restore(state)
-        self._early = state["early"]
+        self._early, self._echoing, self._doubtful = state["early"], state["echoing"], state["doubtful"]

@@ -17,12 +17,15 @@ Example, without any bus::
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from drivers.codecs import dali
 from drivers.codecs.dali import Command
+
+COLLIDE: Final = "answers collide: two gear with one short address?"
+"""Why a procedure has ended whose question was answered by several."""
 
 Result = int | dict[str, Any] | None
 

@@ -126,6 +126,12 @@ def decode_events(data: bytes) -> tuple[list[dict[str, Any]], int]:
     return [{"type": "dali_frame", **_frame(frame)} for frame in frames], len(data) % 2
 
 
+def decode_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The same for what passed on the serial wire only: bytes that are no line are skipped."""
+    stream = LineStream()
+    return [_event(line) for line in stream.feed(data)], stream.skipped_bytes + stream.pending_bytes
+
+
 def _frame(frame: int) -> dict[str, Any]:
     return {**dali.decode(frame), "text": dali.describe(frame)}
 

@@ -1,5 +1,7 @@
 """One DALI control gear with its lamp: levels, fades, settings, answers. In virtual time, whole numbers only.
 
+What it can beyond that is made when it is first used: random addressing (`dali_addressing`), memory (`dali_memory`).
+
 A fade is a straight line in arc power level over the fade time, that is equal steps of the log curve. Its level at any
 time comes from the line's two ends, so nothing is counted along the way. Fading from off begins at the minimum level,
 fading to off ends there and then goes dark (IEC 62386-102:2014, 9.5). A level command during a fade starts a new fade
@@ -14,21 +16,27 @@ from typing import Any, Final
 from drivers.codecs import dali
 from drivers.codecs.dali import FADE_TIME_NS, FULL, MASK
 from drivers.units import FOREVER_NS
+from hil.peers.dali_addressing import Addressing
+from hil.peers.dali_memory import MemoryBanks
 
 OutputObserver = Callable[[int, int, int, int, int], None]
-"""Called with (short address, t_ns, from_level, to_level, duration_ns) when a lamp's output starts a new segment."""
+"""Called with (gear's number, t_ns, from_level, to_level, duration_ns) when a lamp's output starts a new segment."""
 
 YES: Final = 0xFF
 LED_MODULE: Final = 6
 """Device type 6."""
 
+VERSION: Final = 8
+"""IEC 62386-102 version 2.0."""
+
 
 class DaliGear:
-    """A gear and its lamp.
+    """A gear and its lamp, `address` is its number: a short address, or from 64 on factory-new and without one.
 
     Settings, all arc power levels unless said otherwise: `min_level`, `max_level`, `failure_level` (MASK: stays),
     `power_on_level`, `fade_code` 0 to 15, `groups` as 16 bits. `writes` counts writes to non-volatile memory.
     `off_ns` is when a fade to off goes dark, FOREVER_NS for never: whoever owns the gear calls `go_dark` then.
+    `lamp_failed` and `gear_failed` are what QUERY STATUS says. `identified` counts IDENTIFY DEVICE.
     """
 
     def __init__(self, address: int, observer: OutputObserver, *, level: int = 0, fade_code: int = 0) -> None:
@@ -39,9 +47,44 @@ class DaliGear:
         self.writes = 0
         self.dead = False
         self.limit_error = False
+        self.lamp_failed = self.gear_failed = False
+        self.dtr1 = self.dtr2 = self.identified = 0
         self.off_ns = FOREVER_NS
+        self._addressing: Addressing | None = None
+        self._memory: MemoryBanks | None = None
         self._from = self._to = level
         self._t0_ns = self._duration_ns = 0
+
+    @property
+    def addressing(self) -> Addressing:
+        """Its addresses."""
+        if self._addressing is None:
+            self._addressing = Addressing(self.address, self.address if self.address < 64 else None)
+        return self._addressing
+
+    @property
+    def short_address(self) -> int | None:
+        """Its short address now."""
+        if self._addressing is None:
+            return self.address if self.address < 64 else None
+        return self._addressing.short_address
+
+    @property
+    def memory(self) -> MemoryBanks:
+        """Its memory banks."""
+        if self._memory is None:
+            self._memory = MemoryBanks()
+        return self._memory
+
+    @property
+    def writable(self) -> bool:
+        """Whether its memory may be written now."""
+        return self._memory is not None and self._memory.writable
+
+    def end_writing(self) -> None:
+        """Its memory may not be written any more."""
+        if self._memory is not None:
+            self._memory.writable = False
 
     # --- light
 
@@ -101,7 +144,7 @@ class DaliGear:
         """Whether a group's or the broadcast's address byte (selector bit 0) means this gear."""
         if target < 0xA0:
             return bool(self.groups >> (target >> 1 & 0x0F) & 1)
-        return target == dali.BROADCAST
+        return target == dali.BROADCAST or self.short_address is None  # 0xFC: those without one
 
     def obey(self, code: int, t_ns: int) -> int | None:
         """A command for this gear, complete (the second one of two); its answer, None for none."""
@@ -115,9 +158,37 @@ class DaliGear:
             self.set_target(self.min_level, t_ns, fade=False)
         elif code == dali.STORE_ACTUAL_LEVEL_IN_DTR0:
             self.dtr0 = self.level_at(t_ns)
+        elif code == dali.IDENTIFY_DEVICE:
+            self.identified += 1
+        elif code == dali.ENABLE_WRITE_MEMORY:
+            self.memory.writable = True
+        elif code == dali.SET_SHORT_ADDRESS:
+            self.addressing.program(self.dtr0)
         else:
             self._store(code, t_ns)
         return None
+
+    def special(self, address_byte: int, data: int, t_ns: int) -> int | None:
+        """A special command, complete (the second one of two); its answer, None for none."""
+        if address_byte == dali.DTR0:
+            self.dtr0 = data
+        elif address_byte == dali.DTR1:
+            self.dtr1 = data
+        elif address_byte == dali.DTR2:
+            self.dtr2 = data
+        elif address_byte in (dali.WRITE_MEMORY_LOCATION, dali.WRITE_MEMORY_LOCATION_NO_REPLY):
+            if self.writable:
+                answer = self.memory.write(self.dtr1, self.dtr0, data)
+                self._next_location()
+                return answer if address_byte == dali.WRITE_MEMORY_LOCATION else None
+        elif self._addressing is not None or address_byte == dali.INITIALISE:
+            return self.addressing.obey(address_byte, data, t_ns)
+        return None
+
+    def _next_location(self) -> None:
+        """After reading or writing memory DTR0 points to the next location."""
+        if self.memory.has(self.dtr1):
+            self.dtr0 = min(self.dtr0 + 1, 0xFF)
 
     def _store(self, code: int, t_ns: int) -> None:
         """Write a setting. Unknown ones are not acted on, as gear does with what it does not implement."""
@@ -150,12 +221,27 @@ class DaliGear:
         if code == dali.QUERY_ACTUAL_LEVEL:
             return level
         if code == dali.QUERY_STATUS:
-            return bool(level) << 2 | self.limit_error << 3 | self.fading_at(t_ns) << 4
+            failed = self.gear_failed | self.lamp_failed << 1 | (self.short_address is None) << 6
+            on = bool(level) and not self.lamp_failed
+            return failed | on << 2 | self.limit_error << 3 | self.fading_at(t_ns) << 4
         if code == dali.QUERY_LAMP_POWER_ON:
-            return YES if level else None
+            return YES if level and not self.lamp_failed else None
+        if code == dali.QUERY_MISSING_SHORT_ADDRESS:
+            return YES if self.short_address is None else None
+        if code == dali.READ_MEMORY_LOCATION:
+            if self._memory is None:
+                return None
+            found = self._memory.read(self.dtr1, self.dtr0)
+            self._next_location()
+            return found
+        if dali.QUERY_RANDOM_ADDRESS_H <= code <= dali.QUERY_RANDOM_ADDRESS_L:
+            return self.addressing.random >> 8 * (dali.QUERY_RANDOM_ADDRESS_L - code) & 0xFF
         return {
             dali.QUERY_CONTROL_GEAR_PRESENT: YES,
             dali.QUERY_CONTENT_DTR0: self.dtr0,
+            dali.QUERY_CONTENT_DTR1: self.dtr1,
+            dali.QUERY_CONTENT_DTR2: self.dtr2,
+            dali.QUERY_VERSION_NUMBER: VERSION,
             dali.QUERY_DEVICE_TYPE: LED_MODULE,
             dali.QUERY_PHYSICAL_MINIMUM: 1,
             dali.QUERY_MAX_LEVEL: self.max_level,
@@ -170,14 +256,30 @@ class DaliGear:
     # --- state
 
     def snapshot(self) -> dict[str, Any]:
-        """All state, as JSON-able values."""
-        return {name: getattr(self, name) for name in STATE}
+        """All state, as JSON-able values; what it can beyond light only where it has been used."""
+        state = {name: getattr(self, name) for name in STATE}
+        state |= {name: value for name in LATER if (value := getattr(self, name))}
+        if self._addressing is not None:
+            state["addressing"] = self._addressing.snapshot()
+        if self._memory is not None:
+            state["memory"] = self._memory.snapshot()
+        return state
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot; the observer is not told, the output has not changed."""
         for name in STATE:
             setattr(self, name, state[name])
+        for name in LATER:
+            setattr(self, name, state.get(name, 0))
+        self._addressing = self._memory = None
+        if "addressing" in state:
+            self.addressing.restore(state["addressing"])
+        if "memory" in state:
+            self.memory.restore(state["memory"])
 
+
+LATER: Final = ("lamp_failed", "gear_failed", "dtr1", "dtr2", "identified")
+"""State that is 0 until it is used."""
 
 STATE: Final = (
     "min_level",
