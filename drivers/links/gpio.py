@@ -79,7 +79,9 @@ class GpioLink:
         self.trouble = "not opened yet"
         self._clock = clock or SystemClock()
         self._pins = RpiGpioPins(self._clock) if driver == "rpi-gpio" else GpiozeroPins(factory, self._clock)
-        self._place = "RPi.GPIO" if driver == "rpi-gpio" else f"gpiozero {factory if isinstance(factory, str) else ''}"
+        self._place = "RPi.GPIO" if driver == "rpi-gpio" else "gpiozero"
+        if isinstance(factory, str) and driver == "gpiozero":
+            self._place += f" {factory}"
         self._poll_ns = poll_ms * NS_PER_MS
         self._outputs = frozenset(line.number for line in lines if line.out)
         self._stream = LineEventStream()

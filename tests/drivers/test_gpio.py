@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from drivers.clock import SystemClock
 from drivers.errors import InputError, LinkLost, OutOfRange
 from drivers.line_events import EDGE, FREE, HOLD, PULSE, PWM, SET, LineEvent, LineEventStream, encode, encode_pwm
+from drivers.links import gpio
 from drivers.links.gpio import BACK_OFF_MIN_NS, GpioLine, GpioLink
 from drivers.links.poll import WirePoll
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
@@ -214,9 +216,14 @@ def test_both_directions_through_our_own_factory_to_the_rig(benches: list[Bench]
     assert [(edge.value, edge.t_ns) for edge in bench.edges[1:]] == told  # the rig's own stamps, to the ns
     bench.write(LineEvent(17, PULSE, 0, 20_000))
     bench.until(lambda: [event.value for _, event in rig.heard if event.line == 17] == [0, 1, 0, 1])
+    bench.write(LineEvent(17, HOLD, 0, 60 * NS_PER_S))
+    bench.until(lambda: rig.level(17) == 0)
     bench.link.close()
     bench.until(lambda: rig.level(17) is None)
-    assert rig.heard[-1][1] == LineEvent(17, FREE, 0)
+    assert [event for _, event in rig.heard][-2:] == [
+        LineEvent(17, SET, 1),
+        LineEvent(17, FREE, 0),
+    ]  # the hold ends first
 
 
 def test_pwm_reaches_the_rig_with_its_duty(benches: list[Bench], tmp_path: Path) -> None:
@@ -244,7 +251,7 @@ def test_a_rig_that_goes_is_a_lost_link_and_one_that_is_back_finds_the_outputs_a
         bench.write(LineEvent(17, SET, 0), LineEvent(17, SET, 1))
         return False
 
-    with pytest.raises(LinkLost, match=r"yard: gpiozero .*: nobody answers .*the rig is gone"):
+    with pytest.raises(LinkLost, match=r"yard: gpiozero: nobody answers .*the rig is gone"):
         bench.until(gone)
     assert not bench.link.is_open
     assert "is the daemon or the rig running" in bench.link.trouble
@@ -268,8 +275,21 @@ def test_a_wire_poll_opens_the_link_and_serves_it(benches: list[Bench], mock: Mo
     assert wires.wake_ns(5) == FOREVER_NS
 
 
-def test_levels_that_came_while_it_was_opened_wake_the_loop(benches: list[Bench], mock: MockFactory) -> None:
+def test_levels_that_came_while_it_was_opened_wake_the_loop(
+    benches: list[Bench], mock: MockFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LatePoll:
+        """Returns when all there is has been said."""
+
+        def register(self, fd: int, events: int) -> None: ...
+
+        def poll(self, timeout_ms: int) -> list[Any]:
+            select.select([], [], [], 0.1)
+            return [()]
+
+    monkeypatch.setattr(gpio, "select", SimpleNamespace(poll=LatePoll, POLLIN=select.POLLIN))
     bench = mocked(benches, mock, GpioLine(24, pull="up"))
+    monkeypatch.undo()
     fd = bench.link.fileno()
     assert fd is not None
     assert select.select([fd], [], [], 10)[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,23 @@ def until(link: GpioSocket, true: Callable[[], Any], program: subprocess.Popen[s
         assert CLOCK.now_ns() < deadline_ns, "never came"
         poll.poll(20)
         link.pump(CLOCK.now_ns())
+
+
+@contextlib.contextmanager
+def serving(link: GpioSocket) -> Iterator[None]:
+    """The rig at work in a thread, for pins in this very process."""
+    stop = threading.Event()
+
+    def serve() -> None:
+        until(link, stop.is_set)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_an_unmodified_program_is_seen_and_driven_by_the_rig(
@@ -162,17 +181,11 @@ def test_a_terminal_does_as_well_as_a_socket() -> None:
 
 
 def test_pins_of_a_rig_that_has_gone_have_no_level(rig: tuple[LinesPeer, GpioSocket]) -> None:
-    import threading
-
     _, link = rig
-    serve = threading.Thread(target=until, args=(link, lambda: link.is_connected and factory_made.is_set()))
-    factory_made = threading.Event()
-    serve.start()
-    factory = LeezeFactory(str(link.path))
-    pin = factory.pin(24)
-    factory_made.set()
-    serve.join()
-    assert pin.state == 1
+    with serving(link):
+        factory = LeezeFactory(str(link.path))
+        pin = factory.pin(24)
+        assert pin.state == 1
     link.close()
     deadline_ns = CLOCK.now_ns() + 10 * NS_PER_S
     while not factory.is_lost:
@@ -182,6 +195,86 @@ def test_pins_of_a_rig_that_has_gone_have_no_level(rig: tuple[LinesPeer, GpioSoc
         _ = pin.state
     factory.close()
     factory.close()
+
+
+def test_pins_refuse_what_pins_of_a_pi_refuse(rig: tuple[LinesPeer, GpioSocket]) -> None:
+    from gpiozero import exc
+
+    with serving(rig[1]):
+        factory = LeezeFactory(str(rig[1].path))
+        pin, fixed = factory.pin(17), factory.pin(2)
+        assert (fixed.pull, fixed.state, pin.pull, pin.state) == ("up", 1, "floating", 0)
+        wrongs: list[tuple[type[Exception], Callable[[], Any]]] = [
+            (exc.PinSetInput, lambda: setattr(pin, "state", 1)),
+            (exc.PinPWMFixedValue, lambda: setattr(pin, "frequency", 100)),
+            (exc.PinInvalidPull, lambda: setattr(pin, "pull", "left")),
+            (exc.PinFixedPull, lambda: setattr(fixed, "pull", "floating")),
+            (exc.PinInvalidFunction, lambda: setattr(pin, "function", "i2c")),
+            (exc.PinInvalidBounce, lambda: setattr(pin, "bounce", -1)),
+            (exc.PinInvalidEdges, lambda: setattr(pin, "edges", "some")),
+        ]
+        for kind, wrong in wrongs:
+            with pytest.raises(kind):
+                wrong()
+        pin.function = "output"
+        for kind, wrong in (
+            (exc.PinInvalidState, lambda: setattr(pin, "state", 2)),
+            (exc.PinFixedPull, lambda: setattr(pin, "pull", "up")),
+        ):
+            with pytest.raises(kind):
+                wrong()
+        assert (pin.function, pin.frequency, pin.bounce, pin.edges) == ("output", None, None, "both")
+        factory.close()
+
+
+def test_a_pin_tells_the_edges_it_was_asked_for_and_is_deaf_for_its_bounce_time(
+    rig: tuple[LinesPeer, GpioSocket],
+) -> None:
+    lines, link = rig
+    seen: list[tuple[float, int]] = []
+
+    def changed(ticks: float, state: int) -> None:
+        seen.append((ticks, state))
+
+    with serving(link):
+        factory = LeezeFactory(str(link.path))
+        falling, deaf = factory.pin(24), factory.pin(25)
+        falling.edges = "falling"
+        deaf.bounce = 0.5
+        for pin in (falling, deaf):
+            pin.when_changed = changed
+        for line, value, t_ns in (
+            (24, 0, 1_000_000_000),
+            (24, 1, 2_000_000_000),
+            (25, 1, 3_000_000_000),
+            (25, 0, 3_400_000_000),  # within half a second
+            (25, 1, 3_450_000_000),
+            (25, 0, 4_000_000_000),
+        ):
+            lines.drive(line, value, t_ns)
+        deadline_ns = CLOCK.now_ns() + 10 * NS_PER_S
+        while len(seen) < 3:
+            assert CLOCK.now_ns() < deadline_ns
+            select.select([], [], [], 0.005)
+        assert seen == [(1.0, 0), (3.0, 1), (4.0, 0)]
+        assert factory.ticks_diff(factory.ticks(), 1.0) > 0
+        factory.close()
+
+
+def test_a_new_program_takes_the_place_of_the_old(rig: tuple[LinesPeer, GpioSocket]) -> None:
+    lines, link = rig
+    with serving(link):
+        old = LeezeFactory(str(link.path))
+        old.pin(17).output_with_state(1)
+        new = LeezeFactory(str(link.path))
+        new.pin(18).output_with_state(1)
+        deadline_ns = CLOCK.now_ns() + 10 * NS_PER_S
+        while not old.is_lost or lines.level(18) != 1:
+            assert CLOCK.now_ns() < deadline_ns
+            select.select([], [], [], 0.005)
+        assert lines.level(17) is None
+        old.close()
+        new.close()
 
 
 # The same peer on a wire in the process, in virtual time.
