@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from boards.keys import DeviceKeys, tag_of
 from boards.parts import part_name, part_of
+from boards.parts.part import Part
 from boards.schema import BoardDescription
 from boards.wires import UartWire
 
@@ -63,8 +64,9 @@ def devices(board: BoardDescription) -> Iterator[str]:
 
 
 def addresses(board: BoardDescription) -> Iterator[str]:
-    """Two devices of one wire with one address: both would answer at once."""
+    """Two devices of one wire with one address: both would answer at once, unless they are outputs of one part."""
     first: dict[tuple[str, int], str] = {}
+    outputs: dict[tuple[str, int, int | None], str] = {}
     taken = {(said.wire, part_of(said).address(said)) for said in board.devices.values()}
     for name, said in board.devices.items():
         facts = part_of(said)
@@ -72,10 +74,28 @@ def addresses(board: BoardDescription) -> Iterator[str]:
         if address is None:
             continue
         other = first.setdefault((said.wire, address), name)
-        if other != name:
+        twin = outputs.setdefault((said.wire, address, facts.channel(said)), name)
+        if other == name:
+            continue
+        place, shown = f"$.devices.{name}", _address(address, facts)
+        if facts.channel(said) is None or part_of(board.devices[other]) is not facts:
             free = [at for at in facts.addresses if (said.wire, at) not in taken]
-            hint = f"the next free one is {free[0]}" if free else f"all {len(facts.addresses)} are taken"
-            yield f"$.devices.{name}.{facts.address_key}: {address} is already {other} on wire {said.wire}; {hint}"
+            hint = (
+                f"the next free one is {_address(free[0], facts)}" if free else f"all {len(facts.addresses)} are taken"
+            )
+            yield f"{place}.{facts.address_key}: {shown} is already {other} on wire {said.wire}; {hint}"
+        elif twin != name:
+            yield f"{place}.channel: {facts.channel(said)} at address {shown} is already {twin} on wire {said.wire}"
+        else:
+            there = facts.agreed(board.devices[other])
+            for key, value in facts.agreed(said).items():
+                if there[key] != value:
+                    yield f"{place}.{key}: {value}, but {other} at the same address says {there[key]}; write the same"
+
+
+def _address(address: int, facts: Part) -> str:
+    """As its paper writes it."""
+    return f"{address:#04x}" if facts.shares == "i2c" else str(address)
 
 
 _BUS_TITLES = {"dali": "DALI", "modbus": "Modbus", "i2c": "I2C"}

@@ -99,6 +99,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         baud: the bit rate that this very device is set to, where the keys say it; must be that of its wire.
         shares: a word such as ``"modbus"``; devices with the same word may hang on one wire. Empty: a wire of its own.
         address: its address on a shared wire; two equal ones are refused. `addresses` are all there are.
+        channel: of a part with several outputs at one address: which one. Devices of such a part may share an address.
+        agreed: keys, and what they say, in which all devices at one address have to agree.
         pins: of the header that it takes beside its wire's.
         findings: what else is wrong with its keys on this wire: (key, text) each.
         hookup: for the wiring sheet.
@@ -116,6 +118,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     address: Callable[[Any], int | None] = lambda said: None
     address_key: str = "address"
     addresses: range = range(0)
+    channel: Callable[[Any], int | None] = lambda said: None
+    agreed: Callable[[Any], dict[str, object]] = lambda said: {}
     pins: Callable[[Any, str], tuple[Pin, ...]] = lambda said, name: ()
     findings: Callable[[Any, Wire], Iterable[tuple[str, str]]] = lambda said, wire: ()
     hookup: Hookup | None = None
