@@ -124,7 +124,6 @@ class EchoRanging(Listener):
         if now_ns >= self._deadline_ns:
             self._deadline_ns = FOREVER_NS
             self.no_replies += 1
-            self.stream.forget()
         if now_ns >= self._ping_ns:
             self._take_turn(now_ns)
         super().advance(now_ns)

@@ -126,6 +126,13 @@ def test_of_equal_frames_entered_anywhere_the_second_at_the_latest_is_right(head
             assert readings[-1:] == [Reading(distance_mm)], frame.hex()
 
 
+@pytest.mark.parametrize("before", [b"\xff", b"\xff\x03", b"\xff\x03\x9d"])
+def test_a_whole_frame_in_a_chunk_of_its_own_ends_the_wait_for_another(before: bytes) -> None:
+    stream = feed(before)[1]
+    assert stream.feed(REAL) == [FOUND]
+    assert (stream.pending_bytes, stream.skipped_bytes) == (0, len(before))
+
+
 @given(st.lists(readings, max_size=6), sums)
 def test_what_is_encoded_is_read_back(wanted: list[Reading], header_in_sum: bool) -> None:
     data = b"".join(encode_reading(reading, header_in_sum=header_in_sum) for reading in wanted)

@@ -65,6 +65,13 @@ def test_nothing_is_held_of_a_frame_that_can_no_longer_be_one(dead: bytes) -> No
     assert feed(b"R1234")[1].pending_bytes == 5
 
 
+@pytest.mark.parametrize("before", [b"R", b"R12", b"R1234"])
+def test_a_whole_frame_in_a_chunk_of_its_own_ends_the_wait_for_another(before: bytes) -> None:
+    stream = feed(before)[1]
+    assert stream.feed(WORKED) == [FOUND]
+    assert (stream.pending_bytes, stream.skipped_bytes) == (0, len(before))
+
+
 @given(st.lists(readings, max_size=6))
 def test_what_is_encoded_is_read_back(wanted: list[Reading]) -> None:
     found, stream = feed(b"".join(map(encode_reading, wanted)))
