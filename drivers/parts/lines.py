@@ -78,7 +78,7 @@ def _relay(name: str, link: ByteLink, emit: Emit, options: Options) -> Device:
         emit,
         line=_line(options, "--port gpio:lgpio/17 --address 17"),
         mode=mode,
-        hold_ms=_whole(options, "hold_ms", 1_000),
+        hold_ms=_whole(options, "hold_ms", 2_000),  # longer than `send` listens
         active=_whole(options, "active", 1),
     )
 
