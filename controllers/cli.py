@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from controllers.greenwave.site import GreenwaveSite
@@ -44,6 +45,13 @@ def _parser() -> argparse.ArgumentParser:
             "--board", metavar="BOARD", help="a name of the catalog or the path of a .toml file (default: the site's)"
         )
         each.add_argument("--controller", metavar="NAME", help="which of the site's controllers")
+    running.add_argument(
+        "--tap",
+        nargs="?",
+        const="",
+        metavar="PATH",
+        help="let others listen to every wire at this socket (default where no path is given: /run/leeze/BOARD.tap)",
+    )
     running.add_argument("--quiet", action="store_true", help="no status on stderr")
     sites.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
     return parser
@@ -53,8 +61,18 @@ def _run(said: argparse.Namespace) -> int:
     from controllers.service.assemble import assemble
     from controllers.service.run import run_until_stopped
 
-    controller = assemble(load_site(said.site), controller=said.controller, board=said.board)
-    run_until_stopped(controller, _unsaid if said.quiet else _say)
+    tap = None
+    if said.tap is not None:
+        from controllers.service.tapping import ServiceTap
+
+        tap = ServiceTap(Path(said.tap) if said.tap else None)
+    controller = assemble(
+        load_site(said.site),
+        controller=said.controller,
+        board=said.board,
+        tap=None if tap is None else tap.link_for,
+    )
+    run_until_stopped(controller, _unsaid if said.quiet else _say, tap)
     return 0
 
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from controllers.service.assemble import Controller
 from controllers.service.status import Say, Status
 from controllers.service.stop import StopSignals
 from controllers.service.wall_time import CHECK_NS, WallClock, WallTimeSource, system_synchronised
 from drivers.clock import SystemClock
-from drivers.links.poll import WirePoll
+from drivers.links.poll import Pollable, WirePoll
 from drivers.units import FOREVER_NS, NS_PER_S
+
+if TYPE_CHECKING:
+    from controllers.service.tapping import ServiceTap
 
 LONGEST_SLEEP_NS = NS_PER_S
 DRAIN_NS = 2 * NS_PER_S
@@ -124,18 +127,28 @@ class RealTimeLoop:
         self.status.stopped(now_ns, self._controller.sending)
 
 
-def run_until_stopped(controller: Controller, say: Say) -> None:
-    """Run on the system's clock until SIGINT or SIGTERM, stop cleanly, close every wire. For the main thread."""
+def run_until_stopped(controller: Controller, say: Say, tap: ServiceTap | None = None) -> None:
+    """Run on the system's clock until SIGINT or SIGTERM, stop cleanly, close every wire. For the main thread.
+
+    `tap` is the one that `controller` was assembled with.
+    """
     clock = SystemClock()
     board = controller.board
     bench = board.description.bench  # a bench takes the time as it comes
     synchronised = (lambda: True) if bench else system_synchronised
     with StopSignals() as signals:
         try:
-            wires = WirePoll(board.links.values(), clock, board.period_ns, signals)
+            links = list(board.links.values())
+            others: list[Pollable] = []
+            if tap is not None:
+                tap.open(say)
+                links, others = tap.polled(board.links), [tap]
+            wires = WirePoll(links, clock, board.period_ns, signals, others)
             loop = RealTimeLoop(controller, wires, clock, synchronised, Status(controller, say))
             gc.collect()
             gc.freeze()  # what is there now stays: no need to look through it again and again
             loop.run(lambda: signals.asked)
         finally:
+            if tap is not None:
+                tap.close()
             board.close()

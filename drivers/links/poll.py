@@ -54,16 +54,22 @@ class WirePoll:
         clock: sleeps what poll() cannot: its time-out is in whole milliseconds.
         period_ns: how often links without a file descriptor (``loop://``) are asked.
         interrupt: wakes the loop as well, e.g. a signal (the owner of the loop has one).
+        others: served like the links, e.g. a tap's listeners.
 
     A link that is lost is counted in `losses` and tried again at its own `wake_ns`; nothing is raised.
     """
 
     def __init__(
-        self, links: Iterable[ByteLink], clock: Clock, period_ns: int, interrupt: Pollable | None = None
+        self,
+        links: Iterable[ByteLink],
+        clock: Clock,
+        period_ns: int,
+        interrupt: Pollable | None = None,
+        others: Iterable[Pollable] = (),
     ) -> None:
         self.losses = 0
         links = tuple(links)
-        self._sources: tuple[Pollable, ...] = links if interrupt is None else (*links, interrupt)
+        self._sources: tuple[Pollable, ...] = (*links, *others, *(() if interrupt is None else (interrupt,)))
         self._opening = [link for link in links if isinstance(link, OpensItself)]
         self._clock, self._period_ns = clock, period_ns
         self._poll = select.poll()
