@@ -129,6 +129,13 @@ def test_one_that_is_not_there_is_told_at_once_and_found_when_it_is_plugged_in()
     assert bench.peer.requests[0x76] < 120, "tries with growing pauses"
 
 
+def test_one_that_stays_away_is_tried_more_and_more_seldom() -> None:
+    bench = Bench(absent={0x76: ((0, 120 * NS_PER_S),)})
+    bench.run(60_000)
+    assert 7 <= bench.peer.requests[0x76] <= 10
+    assert len(bench.health) == 1, "it is told once"
+
+
 def test_one_that_is_unplugged_is_lost_after_three_tries_and_comes_back_without_a_restart() -> None:
     bench = Bench(absent={0x76: ((4 * NS_PER_S, 9 * NS_PER_S),)})
     bench.run(16_000)
@@ -217,6 +224,15 @@ def test_raw_values_that_stand_still_are_a_frozen_part() -> None:
     bench.run(25_000)
     assert bench.health[-1][1:] == (True, "")
     assert len(bench.climates) > 10
+
+
+def test_what_stood_still_before_a_loss_does_not_count_after_it() -> None:
+    bench = Bench(frozen_s=6, absent={0x76: ((3 * NS_PER_S, 5 * NS_PER_S),)})
+    bench.run(30_000)
+    told = [(t_ms, ok, reason) for t_ms, ok, reason in bench.health if ok or reason == "frozen value"]
+    (back_ms, ok, _), (frozen_ms, _, reason) = told
+    assert (ok, reason) == (True, "frozen value")
+    assert frozen_ms - back_ms >= 6_000
 
 
 def test_a_stuck_bus_is_told_by_the_bus_and_by_the_device_and_never_waited_for() -> None:

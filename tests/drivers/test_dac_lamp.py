@@ -179,7 +179,10 @@ def test_a_running_pca9685_is_taken_over_without_a_flash() -> None:
 
 def test_a_pca9685_gets_its_frequency_asleep_and_restarts_after_its_oscillator() -> None:
     bench = Bench(PCA9685)
-    bench.run(100, step_ms=1)
+    bench.device.advance(0)
+    while bench.bus.wake_ns < NS_PER_S:  # at the very nanosecond
+        bench.bus.advance(bench.bus.wake_ns)
+    assert bench.device.is_up
     assert bench.chip.frequency_hz == 1017
     assert bench.chip.early_restarts == 0
 
@@ -264,6 +267,16 @@ def test_a_level_that_was_refused_once_is_sent_again_soon() -> None:
     bench.run(2_000)
     assert bench.shown() == 4095
     assert bench.health == []
+
+
+def test_what_fails_after_a_chip_was_given_up_does_not_put_off_its_next_start() -> None:
+    bench = Bench(PCA9685, absent={0x60: ((NS_PER_S, 1_200 * NS_PER_MS),)})
+    bench.run(1_050)
+    for output in range(10):
+        bench.device.show(output, 4096, bench.now_ms * NS_PER_MS)
+    bench.run(2_000)
+    assert [bench.shown(output) for output in range(10)] == [4096] * 10
+    assert [ok for source, ok, _ in bench.health if source == "lamp-0"] == [False, True]
 
 
 def test_many_levels_in_one_tick_cost_one_transfer() -> None:
