@@ -21,7 +21,7 @@ _WITHOUT_BAUD = ("socket://", "loop://")
 def findings(board: BoardDescription) -> list[str]:
     """Everything wrong with `board`, ``"$.place: what; what would be right"`` each; empty when it is fine."""
     found: list[str] = []
-    for check in (_names, _wires, line_settings, _pins, _pwm, _relay, devices, addresses):
+    for check in (_names, _wires, line_settings, _pins, _pwm, _outputs, devices, addresses):
         found += check(board)
     return found
 
@@ -154,8 +154,8 @@ def _pins(board: BoardDescription) -> Iterator[str]:
         mend = ""
         if use.place.endswith(".uart"):
             mend = f"; free UARTs: {', '.join(free)}" if free else "; no UART is free: use a USB adapter with port"
-        elif use.place == "$.relay.gpio":
-            mend = f"; free pins for it: {_gpios(_relay_pins(board))}"
+        elif use.place.startswith("$.devices."):
+            mend = f"; free pins for it: {_gpios(_resting_pins(board, use.holds))}"
         elif other.place.endswith(".uart"):
             mend = f"; move that wire{f' to {one_of(free)}' if free else ' to a USB adapter with port'}"
         yield f"{use.place}: {pins.pin_name(use.gpio)} is already {other.role}{mend}"
@@ -183,28 +183,28 @@ def _pwm(board: BoardDescription) -> Iterator[str]:
                 )
 
 
-def _relay(board: BoardDescription) -> Iterator[str]:
-    relay = board.relay
-    if relay is None:
-        return
+def _outputs(board: BoardDescription) -> Iterator[str]:
+    """Outputs that must rest without the controller: not on pins that are pulled the wrong way, or that read a HAT."""
     if board.model == "laptop":
-        yield "$.relay: a laptop has no header; leave the relay out"
-    elif relay.gpio in pins.HAT_EEPROM:
-        free = _gpios(_relay_pins(board))
-        yield f"$.relay.gpio: {pins.pin_name(relay.gpio)} reads the HAT's EEPROM at boot; free pins for it: {free}"
-    elif relay.active_high == (relay.gpio in pins.PULLED_UP):
-        pull = "up" if relay.active_high else "down"
-        yield (
-            f"$.relay.gpio: {pins.pin_name(relay.gpio)} is pulled {pull} after reset, so the relay would hold "
-            f"without the controller; free pins for it: {_gpios(_relay_pins(board))}"
-        )
+        return
+    for name, said in board.devices.items():
+        for pin in part_of(said).pins(said, name):
+            place, free = f"$.devices.{name}.{pin.key}", _gpios(_resting_pins(board, pin.holds))
+            if pin.out and pin.gpio in pins.HAT_EEPROM:
+                yield f"{place}: {pins.pin_name(pin.gpio)} reads the HAT's EEPROM at boot; free pins for it: {free}"
+            elif pin.holds is not None and (pin.gpio in pins.PULLED_UP) == bool(pin.holds):
+                pull = "up" if pin.holds else "down"
+                yield (
+                    f"{place}: {pins.pin_name(pin.gpio)} is pulled {pull} after reset, so {name} would hold "
+                    f"without the controller; free pins for it: {free}"
+                )
 
 
-def _relay_pins(board: BoardDescription) -> list[int]:
-    """Free pins whose pull after reset lets the relay drop."""
-    assert board.relay is not None
+def _resting_pins(board: BoardDescription, holds: int | None) -> list[int]:
+    """Free pins whose pull after reset is not `holds`; any free pin for None."""
     taken = {use.gpio for use in pins.uses(board)} | pins.HAT_EEPROM
-    return [gpio for gpio in range(28) if gpio not in taken and (gpio in pins.PULLED_UP) != board.relay.active_high]
+    free = [gpio for gpio in range(28) if gpio not in taken]
+    return free if holds is None else [gpio for gpio in free if (gpio in pins.PULLED_UP) != bool(holds)]
 
 
 def _gpios(numbers: list[int]) -> str:

@@ -21,7 +21,7 @@ def pinout(board: BoardDescription, *, colour: bool = False) -> str:
 
     A line of it::
 
-        bus-power relay GPIO17  11 ● ○ 12  GPIO18 (PWM)
+        pulses of relay GPIO17  11 ● ○ 12  GPIO18 (PWM)
     """
     parts = [f"{board.name} on a {pins.MODEL_TITLES[board.model]}: {board.title}"]
     if pins.UARTS[board.model]:

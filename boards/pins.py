@@ -127,6 +127,7 @@ class Use(msgspec.Struct, frozen=True):
     gpio: int
     role: str
     place: str
+    holds: int | None = None
 
 
 def device_path(model: str, uart: str) -> str:
@@ -161,9 +162,8 @@ def uses(board: BoardDescription) -> list[Use]:
             taken += [Use(sda, f"SDA of wire {name}", place), Use(scl, f"SCL of wire {name}", place)]
     for name, said in board.devices.items():
         if board.model != "laptop" and not isinstance(board.wires.get(said.wire), MemoryWire):
-            taken += [Use(pin.gpio, pin.role, f"$.devices.{name}.{pin.key}") for pin in part_of(said).pins(said, name)]
-    if board.relay is not None and board.model != "laptop":
-        taken.append(Use(board.relay.gpio, "bus-power relay", "$.relay.gpio"))
+            place = f"$.devices.{name}"
+            taken += [Use(p.gpio, p.role, f"{place}.{p.key}", p.holds) for p in part_of(said).pins(said, name)]
     return taken
 
 

@@ -27,20 +27,10 @@ from typing import Any, Literal, Union
 
 import msgspec
 
-from boards.keys import DeviceKeys, Gpio, Model, PeriodMs, Product, Table
+from boards.keys import DeviceKeys, Model, PeriodMs, Product, Table
 from boards.wires import Wire
 
 _REFERENCE = "#/$defs/{name}"
-
-
-class Relay(Table, frozen=True, kw_only=True):
-    """The output that holds the bus-power relay while the loop runs; when it drops, the gear goes to its failure level.
-
-    `gpio` is the BCM number, e.g. 17; `active_high` is the level that holds the relay.
-    """
-
-    gpio: Gpio
-    active_high: bool = True
 
 
 class BoardDescription(Table, frozen=True, kw_only=True):
@@ -58,7 +48,6 @@ class BoardDescription(Table, frozen=True, kw_only=True):
     wires: dict[str, Wire]
     devices: dict[str, DeviceKeys]
     bench: bool = False
-    relay: Relay | None = None
 
 
 def json_schema() -> dict[str, Any]:

@@ -91,7 +91,7 @@ def _relay_pins(said: Relay, name: str) -> tuple[Pin, ...]:
 def _relay(board: Assembly, name: str, said: Relay) -> None:
     from drivers.devices.watchdog_output import WatchdogOutput
 
-    board.devices[name] = WatchdogOutput(
+    board.devices[name] = board.watchdogs[name] = WatchdogOutput(
         name,
         board.link(said.wire),
         board.emit,

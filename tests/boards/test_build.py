@@ -40,10 +40,11 @@ class Rig:
 
 def test_the_lamp_board_has_its_devices_under_the_names_in_the_file_and_a_bus_under_that_of_its_wire() -> None:
     board = Rig(load_board("kanalpromenade-lamp")).board
-    assert list(board.devices) == ["dali", "neighbour", "radar-1", "radar-2", "radar-3"]
+    assert list(board.devices) == ["dali", "neighbour", "radar-1", "radar-2", "radar-3", "relay"]
+    assert list(board.watchdogs) == ["relay"]
     assert list(board.lamps) == [f"lamp-{n}" for n in range(1, 7)]
     assert list(board.neighbours) == ["neighbour"]
-    assert list(board.links) == ["dali", "neighbour", "radar-1", "radar-2", "radar-3"]
+    assert list(board.links) == ["dali", "lines", "neighbour", "radar-1", "radar-2", "radar-3"]
     assert board.panels == {}
     assert (board.name, board.period_ns) == ("kanalpromenade-lamp", 20 * NS_PER_MS)
     assert all(device.name == name for name, device in board.devices.items())

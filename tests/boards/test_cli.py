@@ -62,7 +62,7 @@ def test_pinout_shows_each_taken_pin_its_wire_and_what_config_txt_needs(capsys: 
     assert main(["pinout", "kanalpromenade-lamp"]) == 0
     said = capsys.readouterr().out
     assert "●  8   GPIO14 TX of wire dali" in said.replace("● 8 ", "●  8 ")
-    assert "bus-power relay GPIO17  11 ● ○ 12  GPIO18 (PWM)" in said
+    assert "pulses of relay GPIO17  11 ● ○ 12  GPIO18 (PWM)" in said
     assert "TX of wire radar-1 GPIO4    7 ● ● 8   GPIO14 TX of wire dali" in said
     assert "uart3 /dev/ttyAMA3  TX pin 7, RX pin 29   115200 8N1  ld2451" in said
     assert "lamp-1 … lamp-6 (6 x atxled)" in said

@@ -24,6 +24,16 @@ part = "ld2451"
 wire = "radar-1"
 """
 
+
+def relay(gpio: int, *, active_high: bool = True) -> str:
+    """A relay that holds a level, on a wire of its own."""
+    high = "true" if active_high else "false"
+    return (
+        '[wires.lines]\nkind = "gpio"\n'
+        f'[devices.relay]\npart = "relay"\nwire = "lines"\nmode = "level"\ngpio = {gpio}\nactive_high = {high}\n'
+    )
+
+
 RADAR_WIRE = """
 [wires.radar-1]
 kind = "uart"
@@ -101,7 +111,7 @@ def test_every_board_of_the_catalog_is_fine_and_carries_its_own_file_name(name: 
         (ONE_LAMP.replace("address = 0", "address = 64"), "$.devices.lamp-1.short_address: expected `int` <= 63", ""),
         (ONE_LAMP.replace("short_address = 0", ""), "$.devices.lamp-1: object missing", "`short_address`"),
         (ONE_RADAR.replace("ld2451", "ld2541"), "$.devices.radar-1.part: unknown part `ld2541`", "mean `ld2451`?"),
-        (ONE_RADAR.replace("ld2451", "toaster"), "unknown part `toaster`", "known: ld2451, atxled, spat-feed, panel"),
+        (ONE_RADAR.replace("ld2451", "toaster"), "unknown part `toaster`", "known: ld2451, "),
         (ONE_RADAR.replace('"ld2451"', '["ld2451"]'), "$.devices.radar-1.part: unknown part", "did you mean `ld2451`?"),
         (ONE_RADAR.replace('part = "ld2451"', ""), "$.devices.radar-1: missing key `part`", "known: ld2451"),
         (ONE_RADAR.replace('"uart"', '"urat"'), "$.wires.radar-1.kind: unknown kind `urat`", "did you mean `uart`?"),
@@ -128,8 +138,8 @@ def test_a_file_that_is_not_a_board_is_refused_with_the_place_and_the_mend(text:
             "$.wires.radar-1.uart: GPIO14 (pin 8) is already TX of wire dali; free UARTs: uart3, uart4, uart5, uart2",
         ),
         (
-            ONE_RADAR + "[relay]\ngpio = 4\nactive_high = false\n",
-            "$.relay.gpio: GPIO4 (pin 7) is already TX of wire radar-1; "
+            ONE_RADAR + relay(4, active_high=False),
+            "$.devices.relay.gpio: GPIO4 (pin 7) is already TX of wire radar-1; "
             "free pins for it: GPIO2, GPIO3, GPIO6, GPIO7, GPIO8",
         ),
         (
@@ -142,8 +152,8 @@ def test_a_file_that_is_not_a_board_is_refused_with_the_place_and_the_mend(text:
             "move that wire to uart0 or uart4 or uart2",
         ),
         (
-            HEAD + MATRIX + "[relay]\ngpio = 21\n",
-            "$.relay.gpio: GPIO21 (pin 40) is already LAT of wire panel; free pins for it: GPIO9, GPIO10",
+            HEAD + MATRIX + relay(21),
+            "$.devices.relay.gpio: GPIO21 (pin 40) is already LAT of wire panel; free pins for it: GPIO9, GPIO10",
         ),
         (
             ONE_RADAR.replace("-pi-4", "-pi-3"),
@@ -270,21 +280,23 @@ def test_a_file_that_is_not_a_board_is_refused_with_the_place_and_the_mend(text:
         ),
         (
             ONE_RADAR.replace("raspberry-pi-4", "laptop").replace('uart = "uart3"', 'port = "/dev/ttyUSB0"')
-            + "[relay]\ngpio = 17\n",
-            "$.relay: a laptop has no header; leave the relay out",
+            + relay(17),
+            '$.wires.lines.kind: a laptop has no header; use kind = "memory" on a bench',
         ),
         (
-            ONE_RADAR + "[relay]\ngpio = 1\nactive_high = false\n",
-            "$.relay.gpio: GPIO1 (pin 28) reads the HAT's EEPROM at boot; free pins for it: GPIO2, GPIO3",
+            ONE_RADAR + relay(1, active_high=False),
+            "$.devices.relay.gpio: GPIO1 (pin 28) reads the HAT's EEPROM at boot; free pins for it: GPIO2, GPIO3",
         ),
         (
-            ONE_RADAR + "[relay]\ngpio = 6\n",
-            "$.relay.gpio: GPIO6 (pin 31) is pulled up after reset, so the relay would hold without the controller; "
+            ONE_RADAR + relay(6),
+            "$.devices.relay.gpio: GPIO6 (pin 31) is pulled up after reset, so relay would hold "
+            "without the controller; "
             "free pins for it: GPIO9",
         ),
         (
-            ONE_RADAR + "[relay]\ngpio = 17\nactive_high = false\n",
-            "$.relay.gpio: GPIO17 (pin 11) is pulled down after reset, so the relay would hold without the controller; "
+            ONE_RADAR + relay(17, active_high=False),
+            "$.devices.relay.gpio: GPIO17 (pin 11) is pulled down after reset, so relay would hold "
+            "without the controller; "
             "free pins for it: GPIO2, GPIO3, GPIO6, GPIO7, GPIO8",
         ),
         (
@@ -334,9 +346,9 @@ def test_pins_written_down_rightly_beside_the_uart_are_fine() -> None:
 
 
 def test_signal_e_of_a_matrix_is_taken_by_panels_of_more_than_32_rows_only() -> None:
-    relay = "[relay]\ngpio = 24\n"
-    assert findings(parse_board(HEAD + MATRIX + relay, "my.toml")) == []
-    assert "GPIO24 (pin 18) is already E of wire panel" in refusal((HEAD + MATRIX + relay).replace("= 32", "= 64"))
+    board = HEAD + MATRIX + relay(24)
+    assert findings(parse_board(board, "my.toml")) == []
+    assert "GPIO24 (pin 18) is already E of wire panel" in refusal(board.replace("= 32", "= 64"))
 
 
 def test_an_emulated_matrix_takes_no_pins() -> None:
