@@ -10,25 +10,74 @@ Report (Hi-Link, LD2451 serial protocol V1.03)::
 Length counts from n to the last target; it is 0, with n and alarm absent, while nothing moves. The vendor's table and
 its worked example disagree on the direction byte; two independent recordings agree on 1 = approaching, and so do we.
 
-Command and acknowledgement::
+Commands come in the envelope of `drivers.codecs.hilink`. Beside the common ones::
 
-    FD FC FB FA | length u16 | command u16 | value ... | 04 03 02 01     (acknowledgement: command | 0x0100, status u16)
-
-The vendor prints the acknowledgement of 0x00A0 (version) with length 11 before 12 bytes: both lengths are taken.
+    0x0002 set, 0x0012 read    range u8 (10 to 255 m) | direction u8 (0 away, 1 approach, 2 both) |
+                               least speed u8 (0 to 120 km/h) | delay u8 (0 to 255 s until a lost target is gone)
+    0x0003 set, 0x0013 read    trigger u8 (detections in a row, 1 to 10) | SNR u8 (3 to 8; 0: the default, 4) | 00 | 00
 
 Example: ``F4F3F2F1 0700 01 01 7B0D01037B F8F7F6F5`` is one target at -5 degrees, 13 m, approaching at 3 km/h, snr 123.
 """
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
+from drivers.codecs.hilink import (
+    ACK_HEAD,
+    ACK_TAIL,
+    MAX_ACK_PAYLOAD,
+    OVERHEAD,
+    Ack,
+    Command,
+    HilinkStream,
+    encode_command,
+    jsonable,
+)
+
+__all__ = [
+    "ACK_HEAD",
+    "ACK_TAIL",
+    "APPROACH",
+    "AWAY",
+    "BOTH",
+    "DIRECTIONS",
+    "IDLE",
+    "IDLE_FRAME",
+    "MAX_ACK_PAYLOAD",
+    "MAX_FRAME_BYTES",
+    "MAX_TARGETS",
+    "READ_DETECTION",
+    "READ_SENSITIVITY",
+    "REPORT_HEAD",
+    "REPORT_TAIL",
+    "SET_DETECTION",
+    "SET_SENSITIVITY",
+    "TARGETS",
+    "TARGET_BYTES",
+    "Ack",
+    "Command",
+    "DetectionSettings",
+    "Event",
+    "Ld2451Stream",
+    "Report",
+    "Sensitivity",
+    "Target",
+    "decode_events",
+    "encode_command",
+    "encode_report",
+    "frame_report",
+    "read_detection",
+    "read_sensitivity",
+    "set_detection",
+    "set_sensitivity",
+]
+
 REPORT_HEAD, REPORT_TAIL = b"\xf4\xf3\xf2\xf1", b"\xf8\xf7\xf6\xf5"
-ACK_HEAD, ACK_TAIL = b"\xfd\xfc\xfb\xfa", b"\x04\x03\x02\x01"
 IDLE_FRAME = REPORT_HEAD + b"\x00\x00" + REPORT_TAIL
 """What the part sends while nothing moves."""
 
@@ -37,15 +86,18 @@ TARGETS = struct.Struct("5B")
 """One target: angle + 0x80, distance in m, direction, speed in km/h, snr."""
 
 MAX_TARGETS = 255
-MAX_ACK_PAYLOAD = 64  # the longest known acknowledgement carries 12 bytes
-_OVERHEAD = 10  # head, length, tail
-MAX_FRAME_BYTES = _OVERHEAD + 2 + MAX_TARGETS * TARGET_BYTES
+MAX_FRAME_BYTES = OVERHEAD + 2 + MAX_TARGETS * TARGET_BYTES
 
-_HEAD = re.compile(re.escape(REPORT_HEAD) + b"|" + re.escape(ACK_HEAD))
-_TAIL = re.compile(re.escape(REPORT_TAIL) + b"|" + re.escape(ACK_TAIL))
-_ACK_BIT = 0x0100
-_VERSION_ACK = 0x00A0 | _ACK_BIT
-_VERSION_PRINTED = 11
+SET_DETECTION: Final = 0x0002
+READ_DETECTION: Final = 0x0012
+SET_SENSITIVITY: Final = 0x0003
+READ_SENSITIVITY: Final = 0x0013
+
+AWAY, APPROACH, BOTH = 0, 1, 2
+DIRECTIONS: Final = {"away": AWAY, "approach": APPROACH, "both": BOTH}
+"""Which targets are reported."""
+
+_DEFAULT_SNR = 4
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
@@ -74,21 +126,6 @@ class Report(msgspec.Struct, frozen=True, gc=False):
             Target(angle - 0x80, distance, direction == 1, speed, snr)
             for angle, distance, direction, speed, snr in TARGETS.iter_unpack(self.body)
         )
-
-
-class Ack(msgspec.Struct, frozen=True, gc=False):
-    """An acknowledgement: the command it answers, status 0 for done, and what follows: ``Ack(0xFE, 0, b"")``."""
-
-    command: int
-    status: int
-    value: bytes
-
-
-class Command(msgspec.Struct, frozen=True, gc=False):
-    """A command, heard on the line to the part: ``Command(0xFF, b"\\x01\\x00")`` enables configuration."""
-
-    command: int
-    value: bytes
 
 
 Event = Report | Ack | Command
@@ -124,123 +161,112 @@ def frame_report(body: bytes | bytearray, alarm: int) -> bytes:
     )
 
 
-def encode_command(command: int, value: bytes = b"") -> bytes:
-    """A command frame, e.g. ``encode_command(0x00FF, b"\\x01\\x00")`` to enable configuration."""
-    return ACK_HEAD + (len(value) + 2).to_bytes(2, "little") + command.to_bytes(2, "little") + value + ACK_TAIL
+class DetectionSettings(msgspec.Struct, frozen=True, gc=False):
+    """What is reported: ``DetectionSettings(100, APPROACH, 5, 2)``, the vendor's example.
+
+    `range_m` 10 to 255, `direction` 0 to 2 (DIRECTIONS), `min_speed_kmh` 0 to 120, `no_target_delay_s` 0 to 255.
+    """
+
+    range_m: int
+    direction: int
+    min_speed_kmh: int
+    no_target_delay_s: int
+
+    def to_bytes(self) -> bytes:
+        """Its four bytes. Raises ValueError for what the part does not take."""
+        _within("range_m", self.range_m, 10, 255)
+        _within("direction", self.direction, AWAY, BOTH)
+        _within("min_speed_kmh", self.min_speed_kmh, 0, 120)
+        _within("no_target_delay_s", self.no_target_delay_s, 0, 255)
+        return bytes((self.range_m, self.direction, self.min_speed_kmh, self.no_target_delay_s))
+
+    @classmethod
+    def of(cls, value: bytes) -> DetectionSettings | None:
+        """As the part says them; None where there are too few bytes."""
+        return cls(*value[:4]) if len(value) >= 4 else None
 
 
-class Ld2451Stream:
-    """Finds frames in a byte stream. Never raises, holds less than one frame, counts what it skips.
+class Sensitivity(msgspec.Struct, frozen=True, gc=False):
+    """When a target counts: ``Sensitivity(2, 8)``, the vendor's example. Higher is less sensitive.
 
-    A frame is found by its tail: of the heads before it the last whose length fits wins, and of two frames that overlap
-    the one that ends first. So a false head in rubbish can neither hold back nor swallow the true frame behind it, and
-    the events do not depend on how the bytes were cut.
+    `trigger_count` detections in a row, 1 to 10; `snr_level` 3 to 8, or 0, which the part takes for 4.
+    """
+
+    trigger_count: int
+    snr_level: int
+
+    def to_bytes(self) -> bytes:
+        """Its four bytes. Raises ValueError for what the part does not take."""
+        _within("trigger_count", self.trigger_count, 1, 10)
+        if self.snr_level:
+            _within("snr_level", self.snr_level, 3, 8)
+        return bytes((self.trigger_count, self.snr_level, 0, 0))
+
+    @classmethod
+    def of(cls, value: bytes) -> Sensitivity | None:
+        """As the part says it, the default SNR by its number; None where there are too few bytes."""
+        return cls(value[0], value[1] or _DEFAULT_SNR) if len(value) >= 2 else None
+
+
+def set_detection(settings: DetectionSettings) -> bytes:
+    """Command 0x0002. Raises ValueError for what the part does not take."""
+    return encode_command(SET_DETECTION, settings.to_bytes())
+
+
+def read_detection() -> bytes:
+    """Command 0x0012; `DetectionSettings.of` reads the value of the answer."""
+    return encode_command(READ_DETECTION)
+
+
+def set_sensitivity(settings: Sensitivity) -> bytes:
+    """Command 0x0003. Raises ValueError for what the part does not take."""
+    return encode_command(SET_SENSITIVITY, settings.to_bytes())
+
+
+def read_sensitivity() -> bytes:
+    """Command 0x0013; `Sensitivity.of` reads the value of the answer."""
+    return encode_command(READ_SENSITIVITY)
+
+
+def _within(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} {value} is not {low} to {high}")
+
+
+class Ld2451Stream(HilinkStream[Report]):
+    """Finds frames in a byte stream: see `HilinkStream`. Holds less than MAX_FRAME_BYTES.
 
     A sound report holds no other frame: a head, a length and a tail cannot all lie clear of its direction bytes, each
     0 or 1. So a chunk that is one report needs no search.
     """
 
     def __init__(self) -> None:
-        self.skipped_bytes = 0
-        self._pending = b""
-
-    @property
-    def empty(self) -> bool:
-        """True when no started frame waits for its end."""
-        return not self._pending
-
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes that may still become a frame, below MAX_FRAME_BYTES."""
-        return len(self._pending)
+        super().__init__(REPORT_HEAD, REPORT_TAIL, MAX_FRAME_BYTES, _report, _claim)
 
     def feed(self, data: bytes) -> list[Event]:
         """Events of all frames that are complete with `data`, in the order in which they end."""
-        pending = self._pending
-        if not pending:
+        if not self._pending:
             if data == IDLE_FRAME:
                 return [IDLE]
             if data[:4] == REPORT_HEAD and data[-4:] == REPORT_TAIL and (report := _report(data)) is not None:
                 return [report]
-        events: list[Event] = []
-        known, data = len(pending), pending + data
-        done = 0
-        for tail in _TAIL.finditer(data, max(0, known - 3)):  # no frame ends in what was pending
-            end = tail.end()
-            found = _frame_up_to(end, data, done)
-            if found is not None:
-                event, start = found
-                events.append(event)
-                self.skipped_bytes += start - done
-                done = end
-        if done < len(data):
-            kept = _first_open_head(data, done)
-            self.skipped_bytes += kept - done
-            self._pending = data[kept:]
-        else:
-            self._pending = b""
-        return events
-
-    def finish(self) -> None:
-        """The stream has ended: what waited for its end is skipped."""
-        self.skipped_bytes += len(self._pending)
-        self._pending = b""
-
-    def snapshot(self) -> dict[str, object]:
-        """State as JSON-able values."""
-        return {"pending": self._pending.hex(), "skipped_bytes": self.skipped_bytes}
-
-    def restore(self, state: dict[str, object]) -> None:
-        """Take over a snapshot."""
-        self._pending = bytes.fromhex(str(state["pending"]))
-        self.skipped_bytes = int(str(state["skipped_bytes"]))
+        return super().feed(data)
 
 
-def _frame_up_to(end: int, data: bytes, low: int) -> tuple[Event, int] | None:
-    """The frame that ends with the tail at `end` and starts at `low` or later, and its start."""
-    report = data[end - 1] == REPORT_TAIL[3]
-    head, longest = (REPORT_HEAD, MAX_FRAME_BYTES) if report else (ACK_HEAD, _OVERHEAD + MAX_ACK_PAYLOAD)
-    low = max(low, end - longest)
-    start = data.rfind(head, low, max(low, end - 6))
-    while start >= 0:
-        event = _report(data[start:end]) if report else _command_or_ack(data[start:end])
-        if event is not None:
-            return event, start
-        start = data.rfind(head, low, start)
-    return None
-
-
-def _first_open_head(data: bytes, low: int) -> int:
-    """Where the first frame starts that may still be completed; the end of `data` for nowhere."""
-    size = len(data)
-    for match in _HEAD.finditer(data, low):
-        start = match.start()
-        if start + _longest_claim(data, start) > size:
-            return start
-    for start in range(max(low, size - 3), size):  # a head cut short
-        if REPORT_HEAD.startswith(data[start:]) or ACK_HEAD.startswith(data[start:]):
-            return start
-    return size
-
-
-def _longest_claim(data: bytes, start: int) -> int:
-    """How long the frame that starts here may be by its own word; 0 where none can be."""
-    if len(data) < start + 6:
-        return MAX_FRAME_BYTES
+def _claim(data: bytes, start: int) -> int:
+    """How long the report that starts here is by its own word; 0 where none can be."""
     length = data[start + 4] | data[start + 5] << 8
-    if data[start] == ACK_HEAD[0]:
-        return _OVERHEAD + length + (length == _VERSION_PRINTED) if 2 <= length <= MAX_ACK_PAYLOAD else 0
     if length == 0:
-        return _OVERHEAD
+        return OVERHEAD
     targets, rest = divmod(length - 2, TARGET_BYTES)
     if rest or targets > MAX_TARGETS or data[start + 6 : start + 7] not in (b"", targets.to_bytes()):
         return 0
-    return _OVERHEAD + length
+    return OVERHEAD + length
 
 
 def _report(frame: bytes) -> Report | None:
     """All from a report's head to its tail; None where it contradicts itself."""
-    length = len(frame) - _OVERHEAD
+    length = len(frame) - OVERHEAD
     if frame[4] | frame[5] << 8 != length:
         return None
     if length == 0:
@@ -251,17 +277,6 @@ def _report(frame: bytes) -> Report | None:
     if body and max(body[2::TARGET_BYTES]) > 1:  # there is no checksum: take a direction that cannot be for damage
         return None
     return Report(body, frame[7] != 0)
-
-
-def _command_or_ack(frame: bytes) -> Ack | Command | None:
-    """All from a command's head to its tail; None where it contradicts itself."""
-    length = len(frame) - _OVERHEAD
-    said, word = frame[4] | frame[5] << 8, frame[6] | frame[7] << 8
-    if said != length and not (word == _VERSION_ACK and said == _VERSION_PRINTED == length - 1):
-        return None
-    if not word & _ACK_BIT:
-        return Command(word, frame[8:-4]) if length >= 2 else None
-    return Ack(word ^ _ACK_BIT, frame[8] | frame[9] << 8, frame[10:-4]) if length >= 4 else None
 
 
 def decode_events(data: bytes) -> tuple[list[dict[str, object]], int]:
@@ -275,7 +290,4 @@ def decode_events(data: bytes) -> tuple[list[dict[str, object]], int]:
 def _jsonable(event: Event) -> dict[str, object]:
     if isinstance(event, Report):
         return {"type": "report", "alarm": event.alarm, "targets": [msgspec.to_builtins(t) for t in event.targets]}
-    fields: dict[str, object] = {"command": f"0x{event.command:04x}"}
-    if isinstance(event, Command):
-        return {"type": "command", **fields, "value_hex": event.value.hex()}
-    return {"type": "ack", **fields, "status": event.status, "value_hex": event.value.hex()}
+    return jsonable(event)
