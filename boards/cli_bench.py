@@ -13,6 +13,7 @@ from types import FrameType
 
 from boards.load import load_board
 from boards.parts import part_name
+from boards.schema import BoardDescription
 from drivers.cli_bench import finding_json, finding_lines
 from drivers.clock import SystemClock
 
@@ -96,11 +97,23 @@ def _probe(said: argparse.Namespace) -> int:
 
 
 def _monitor(said: argparse.Namespace) -> int:
-    from boards.doctor.monitor import monitor_board
+    from boards.doctor.monitor import monitor_board, monitor_tap
+    from drivers.links.tap_client import default_path
 
     board = load_board(said.board)
+    tap = Path(said.tap) if said.tap else default_path(board.name)
     with _interruptible() as stop:
+        if said.tap or tap.is_socket():
+            wires = sorted({narrowed_wire(board, device) for device in said.device})
+            return monitor_tap(tap, only=wires, seconds=said.seconds, stop=stop, as_json=said.json)
         return monitor_board(board, only=said.device, seconds=said.seconds, stop=stop, as_json=said.json)
+
+
+def narrowed_wire(board: BoardDescription, device: str) -> str:
+    """The wire that a device of `board` hangs on. Raises InputError."""
+    from boards.doctor.live import narrowed
+
+    return narrowed(board, [device]).devices[device].wire
 
 
 def _capture(said: argparse.Namespace) -> int:

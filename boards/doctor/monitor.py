@@ -7,7 +7,9 @@ itself, and asks what a controller would ask.
 from __future__ import annotations
 
 import json
+import select
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -19,7 +21,10 @@ from boards.hardware import port_of
 from boards.parts import contents
 from boards.schema import BoardDescription
 from boards.wires import I2cWire, MqttWire, UartWire
+from drivers.bench.watch import Watch
 from drivers.clock import SystemClock
+from drivers.errors import InputError, LinkLost
+from drivers.links.tap_client import TapClient
 from drivers.units import NS_PER_MS, NS_PER_S
 
 FRAME_NS = 250 * NS_PER_MS
@@ -76,6 +81,44 @@ def monitor_board(
                 live.ask(clock.now_ns())
 
         show(view, clock, step, seconds=seconds, stop=stop, as_json=as_json)
+    return 0
+
+
+def monitor_tap(path: Path, *, only: Sequence[str], seconds: float, stop: Callable[[], bool], as_json: bool) -> int:
+    """The same from the tap of a running service: no port is opened and no byte taken. `only` names wires.
+
+    Gives 0, also when the service ends meanwhile. Raises InputError where there is no tap or no such wire.
+    """
+    clock = SystemClock()
+    with TapClient(path) as tap:
+        known = [wire.name for wire in tap.wires]
+        if unknown := [name for name in only if name not in known]:
+            raise InputError(f"tap {path}: no wire {', '.join(unknown)}; it has: {', '.join(known)}")
+        watch = Watch()
+        for wire in tap.wires:
+            watch.add(wire.name)
+        shown = tuple(
+            WireFacts(wire.name, f"{wire.baud} 8{wire.parity}1" if wire.baud else wire.kind, wire.content)
+            for wire in tap.wires
+            if not only or wire.name in only
+        )
+        view = View(f"{tap.board}: listening at {path}", shown, watch, None, lambda name: "")
+        poll, gone = select.poll(), [False]
+        poll.register(tap.fileno() or 0, select.POLLIN)
+
+        def step(until_ns: int) -> None:
+            while not gone[0] and (left_ns := until_ns - clock.now_ns()) > 0:
+                if not poll.poll(left_ns // NS_PER_MS + 1):
+                    return
+                try:
+                    tap.pump(watch)
+                except LinkLost as error:
+                    gone[0] = True
+                    view.notes.append(f"{error.detail}")
+                if tap.lost_records:
+                    view.notes[:] = [f"read too slowly: {tap.lost_records} records were left out"]
+
+        show(view, clock, step, seconds=seconds, stop=lambda: stop() or gone[0], as_json=as_json)
     return 0
 
 
