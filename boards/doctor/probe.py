@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from boards.doctor.live import LiveBoard
 from boards.parts import part_name, part_of
 from boards.schema import BoardDescription
+from boards.wires import GpioWire, MatrixWire, PwmWire
 from drivers.bench.finding import Evidence, Finding, judge
 from drivers.bench.probe import search_baud
 from drivers.bench.session import Clock
@@ -56,6 +57,7 @@ def probe_board(
                 values=session.values.get(name, 0),
                 listened_ns=listened_ns,
                 baud=live.baud(said.wire),
+                mute=_mute(live, name),
                 content=part_of(said).content(said),
                 others={content: wire for wire, content in live.contents.items() if wire != said.wire},
             )
@@ -83,6 +85,16 @@ def device_table(live: LiveBoard) -> dict[str, Device]:
     return table
 
 
+def _mute(live: LiveBoard, device: str) -> bool:
+    """True for outputs, which nobody can ask anything."""
+    said = live.description.devices[device]
+    wire = live.description.wires[said.wire]
+    lines = part_of(said).pins(said, device)
+    return isinstance(wire, MatrixWire | PwmWire) or (isinstance(wire, GpioWire) and all(pin.out for pin in lines))
+
+
 def _all_heard(live: LiveBoard, devices: dict[str, Device]) -> bool:
     values = live.session.values
-    return all(values.get(name) or device.counters().get("frames") for name, device in devices.items())
+    return all(
+        values.get(name) or device.counters().get("frames") or _mute(live, name) for name, device in devices.items()
+    )

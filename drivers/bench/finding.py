@@ -42,8 +42,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a session has seen of one device.
 
-    `trouble`: why its wire is not open. `watch`: its wire. `baud`: bit/s of the wire, 0 where it has none. `others`:
-    what other wires of the board carry, by content: ``{"kld7": "lane-1"}``. `listened_ns`: how long.
+    `trouble`: why its wire is not open. `watch`: its wire. `baud`: bit/s of the wire, 0 where it has none. `mute`: it
+    takes orders and never speaks. `others`: what other wires of the board carry, by content: ``{"kld7": "lane-1"}``.
+    `listened_ns`: how long.
     """
 
     device: str
@@ -55,6 +56,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     values: int
     listened_ns: int
     baud: int = 0
+    mute: bool = False
     content: str = ""
     others: dict[str, str] = {}
 
@@ -83,6 +85,10 @@ def judge(seen: Evidence) -> Finding:
         return _found(seen, "good", heard)
     if watch.bytes_in and not seen.baud and seen.health is not None and not seen.health.ok:
         return _found(seen, "unwell", seen.health.reason)  # a bus says itself what is wrong; no bit rate to be wrong
+    if seen.mute and (seen.health is None or seen.health.ok):
+        return _found(seen, "good", "its lines are open; it takes orders and has nothing to say")
+    if seen.mute and seen.health is not None:
+        return _found(seen, "unwell", seen.health.reason)
     if watch.bytes_in:
         return _senseless(seen, f"{watch.bytes_in} bytes in {seconds} and no frame of it")
     if watch.chunks_out:

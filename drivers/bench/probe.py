@@ -39,11 +39,16 @@ class Bench:
         self.parity = parity or self.facts.parity
         self.session = Session(clock)
         self.link = open_wire(self.facts.wire, part.name, port, self.baud, self.parity)
-        options = Options(self.facts.address if options.address is None else options.address, options.more)
+        options = Options(self._address(port) if options.address is None else options.address, options.more)
         self.wire = self.session.tapped(self.link)
         """The link with the session's ear on it: write here."""
         self.device: Device = self.facts.device(part.name, self.wire, self.session.emit, options)
         self.session.devices.append(self.device)
+
+    def _address(self, port: str) -> int | None:
+        """The usual one; of a single line its number, which the port says: 17 of ``gpio:lgpio/17``."""
+        number = port.partition("?")[0].rpartition("/")[2]
+        return int(number) if self.facts.wire in ("gpio", "pwm") and number.isdecimal() else self.facts.address
 
     @property
     def line(self) -> str:
@@ -85,6 +90,7 @@ class Bench:
                 values=session.values.get(name, 0),
                 listened_ns=session.clock.now_ns() - began_ns,
                 baud=self.baud,
+                mute=self.facts.wire in ("gpio", "pwm"),
                 content=self.part.name,
             )
         )
