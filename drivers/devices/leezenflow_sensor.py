@@ -57,17 +57,18 @@ class LeezenflowSensor(Listener):
             self._read(reading, t_ns)
 
     def _read(self, reading: Reading, t_ns: int) -> None:
+        power = PowerReading(t_ns, self.name, voltage_mv=reading.voltage_mv)
         if reading.failed:
             self.failed_reads += 1
             self._faulty(t_ns, FAILED)
+            self._emit(power)
         elif reading.plausible:
             decidegc, pct, pa = reading.temperature_decidegc, reading.humidity_pct, reading.pressure_pa
             self._heard(t_ns, (decidegc, pct, pa, reading.voltage_mv))
+            self._emit(power)
             self._emit(Climate(t_ns, self.name, 100 * decidegc, 10 * pct, pa))
         else:
             self.implausible += 1
-            return
-        self._emit(PowerReading(t_ns, self.name, voltage_mv=reading.voltage_mv))
 
     def counters(self) -> dict[str, int]:
         """What has been counted since the start."""

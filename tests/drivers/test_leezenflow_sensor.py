@@ -190,7 +190,7 @@ def sensor() -> tuple[LeezenflowSensor, MemoryLink, list[Quantity]]:
 def test_a_line_gives_climate_and_voltage_in_our_units() -> None:
     _, far, emitted = sensor()
     far.write(b"-52,87,98703,1221\r\n", 7)
-    assert emitted == [Climate(7, "weather", -5200, 870, 98_703), PowerReading(7, "weather", voltage_mv=1221)]
+    assert emitted == [PowerReading(7, "weather", voltage_mv=1221), Climate(7, "weather", -5200, 870, 98_703)]
 
 
 def test_a_failed_read_is_a_fault_and_no_weather_until_the_next_sound_line() -> None:
@@ -203,8 +203,8 @@ def test_a_failed_read_is_a_fault_and_no_weather_until_the_next_sound_line() -> 
         PowerReading(1, "weather", voltage_mv=1221),
         PowerReading(2, "weather", voltage_mv=1221),
         DeviceHealth(3, "weather", True),
-        Climate(3, "weather", 21_600, 400, 100_182),
         PowerReading(3, "weather", voltage_mv=1221),
+        Climate(3, "weather", 21_600, 400, 100_182),
     ]
     assert device.counters() == {"frames": 1, "skipped_bytes": 0, "failed_reads": 2, "implausible": 0}
 
@@ -223,7 +223,7 @@ def test_half_a_line_before_a_pause_does_not_spoil_the_line_after_it() -> None:
     device, far, emitted = sensor()
     far.write(b"-", 0)
     far.write(SUMMER, 2 * NS_PER_S)
-    assert emitted[0] == Climate(2 * NS_PER_S, "weather", 21_600, 400, 100_182)
+    assert emitted[1] == Climate(2 * NS_PER_S, "weather", 21_600, 400, 100_182)
     assert device.counters()["skipped_bytes"] == 1
     far.write(SUMMER[:5], 4 * NS_PER_S)
     far.write(SUMMER[5:], 4 * NS_PER_S + 400 * NS_PER_MS)

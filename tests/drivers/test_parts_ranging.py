@@ -48,7 +48,7 @@ def test_a_frame_on_a_desk_is_a_distance(part: str, data: bytes, more: dict[str,
 
 
 def test_a_line_on_a_desk_is_weather() -> None:
-    climate, power = told("leezenflow-sensor", b"216,40,100182,1221\r\n")
+    power, climate = told("leezenflow-sensor", b"216,40,100182,1221\r\n")
     assert climate == Climate(9 * NS_PER_MS, "desk", 21_600, 400, 100_182)
     assert power == PowerReading(9 * NS_PER_MS, "desk", voltage_mv=1221)
 
