@@ -64,6 +64,16 @@ class Tap:
         if set_line is not None:
             set_line(baud, parity, t_ns)
 
+    @property
+    def baud(self) -> int:
+        """Bit rate of the inner link's line; 0 where it has none."""
+        return int(getattr(self._inner, "baud", 0))
+
+    @property
+    def parity(self) -> str:
+        """Parity of the inner link's line; empty where it has none."""
+        return str(getattr(self._inner, "parity", ""))
+
     def pump(self, t_ns: int) -> None:
         """Let the inner link hand over what has arrived."""
         self._inner.pump(t_ns)

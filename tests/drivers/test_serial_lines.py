@@ -113,6 +113,7 @@ def test_who_listened_to_the_line_before_the_tap_still_hears_of_it() -> None:
     tap = Tap(UartLink("lane-1", "loop://", 9_600, on_line=lambda *line: before.append(line)), 7, kept)
     tap.advance(5)
     tap.set_line(19_200, "E", 6)
+    assert (tap.baud, tap.parity) == (19_200, "E")
     assert before == [(9_600, "N", 1, 5), (19_200, "E", 1, 6)]
     assert kept.told == [(7, 9_600, "N", 1, 5), (7, 19_200, "E", 1, 6)]
     tap.close()
@@ -136,6 +137,7 @@ def test_a_tap_around_a_link_that_is_always_there_is_open_and_never_due() -> Non
     tap = Tap(near, 0, kept)
     assert isinstance(tap, OpensItself)
     assert (tap.is_open, tap.trouble, tap.wake_ns) == (True, "", FOREVER_NS)
+    assert (tap.baud, tap.parity) == (0, "")
     tap.advance(1)
     tap.set_line(115_200, "E", 2)
     tap.set_line(115_200, "E", 3)
