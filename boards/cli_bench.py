@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from boards.load import load_board
 from boards.parts import part_name
 from boards.schema import BoardDescription
@@ -46,6 +48,15 @@ def add_bench_verbs(verb: AddVerb, board: Callable[..., None]) -> None:
     watching.add_argument("--seconds", type=_seconds, default=MONITOR_S, help="stop by itself (default: after a day)")
     watching.add_argument("--json", action="store_true", help="one JSON object a second in place of the picture")
     watching.add_argument("--tap", metavar="PATH", help="the tap of a running service (default: /run/leeze/BOARD.tap)")
+
+    finding = verb(
+        "detect",
+        _detect,
+        "what hangs on this computer's serial ports and I2C buses, with the lines for a board file",
+        "leeze-boards detect",
+    )
+    finding.add_argument("port", metavar="PORT", nargs="*", help="only these (default: all serial ports and I2C buses)")
+    finding.add_argument("--json", action="store_true", help="one JSON object a finding")
 
     recording = verb(
         "capture",
@@ -114,6 +125,25 @@ def narrowed_wire(board: BoardDescription, device: str) -> str:
     from boards.doctor.live import narrowed
 
     return narrowed(board, [device]).devices[device].wire
+
+
+def _detect(said: argparse.Namespace) -> int:
+    from boards.doctor.detect import detect, i2c_buses, serial_ports
+
+    ports = said.port or [*serial_ports(), *i2c_buses()]
+    recognised = 0
+    for found in detect(SystemClock(), ports, _progress):
+        recognised += bool(found.part)
+        if said.json:
+            print(json.dumps(msgspec.to_builtins(found)), flush=True)
+            continue
+        what = f"{found.part}, {found.text}" if found.part else found.text
+        print(f"{found.port}{f' at {found.baud} baud' if found.baud else ''}: {what}", flush=True)
+        for line in found.lines.splitlines():
+            print(f"    {line}".rstrip(), flush=True)
+    if not ports:
+        print("no serial port and no I2C bus on this computer", file=sys.stderr)
+    return 0 if recognised else 3
 
 
 def _capture(said: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from drivers.quantities import Quantity
 
@@ -74,6 +74,17 @@ class Lamp(Protocol):
 
     def set_level(self, level: int, now_ns: int) -> None:
         """Go to arc power level 0 (off) to 254 (full). The latest wins; earlier unsent ones are dropped."""
+
+
+@runtime_checkable
+class Gear(Protocol):
+    """A lamp whose gear can be asked and set: it tells what it shows, and keeps what to do when its bus is dead."""
+
+    def take_over(self, now_ns: int) -> None:
+        """Ask for its level; LampStatus follows, None where it does not answer."""
+
+    def prepare(self, now_ns: int, *, failure_level: int, fade_code: int) -> None:
+        """Set its failure level and fade time; DeviceHealth follows."""
 
 
 class Panel(Protocol):

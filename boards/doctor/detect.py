@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from drivers.bench.i2c import who_is_there
 from drivers.bench.recognise import recognise
 from drivers.bench.session import Clock, Session
 from drivers.links.uart import UartLink
@@ -98,8 +99,29 @@ def _may_have(part: str, baud: int) -> bool:
     return bench is None or not bench.bauds or baud in bench.bauds
 
 
+def i2c_buses(root: Path = Path("/dev")) -> list[str]:
+    """I2C buses of this computer."""
+    return sorted(str(path) for path in root.glob("i2c-*"))
+
+
+def ask_bus(port: str, clock: Clock) -> list[Detected]:
+    """Who answers on an I2C bus, by reading only; one word where nobody does."""
+    present, trouble = who_is_there(port, clock)
+    found = []
+    for address, guess in present:
+        name = guess.rstrip("?")
+        known = name if not guess.endswith("?") else ""
+        text = f"something answers at {address:#04x}" + (f", perhaps a {name}" if name and not known else "")
+        found.append(Detected(port=port, part=known, address=address, text=text))
+    return found or [Detected(port=port, text=trouble or "nobody answers")]
+
+
 def detect(clock: Clock, ports: Sequence[str], progress: Callable[[str], None]) -> Iterator[Detected]:
-    """One word on each serial port, as it is found out."""
+    """What is found out about each port, as it is."""
     for port in ports:
-        progress(f"listening at {port}")
-        yield listen(port, clock)
+        if port.startswith("/dev/i2c"):
+            progress(f"asking around on {port}")
+            yield from ask_bus(port, clock)
+        else:
+            progress(f"listening at {port}, up to {LISTEN_S * len(USUAL_BAUDS):.0f} s")
+            yield listen(port, clock)

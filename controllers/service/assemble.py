@@ -15,12 +15,11 @@ from controllers.core.scan_cycle import ScanCycle, Speaker
 from controllers.lighting.policy import LightingPolicy
 from controllers.lighting.site import ControllerSite, LightingSite, mm
 from controllers.lighting.stretch import zones
-from drivers.buses.dali import DaliBus
 from drivers.codecs.dali import FADE_TIME_NS, FULL
 from drivers.codecs.panel_frame import dark
-from drivers.devices.lamp import DaliLamp
 from drivers.devices.neighbour import Neighbour
 from drivers.errors import InputError
+from drivers.interfaces import Gear
 from drivers.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -37,10 +36,10 @@ class Controller:
     def start(self, now_ns: int) -> None:
         """Ask every lamp what it shows, and see that its gear is fail-safe. Call once, before the first tick."""
         for lamp in self.board.lamps.values():
-            if isinstance(lamp, DaliLamp):
+            if isinstance(lamp, Gear):
                 lamp.take_over(now_ns)
         for lamp in self.board.lamps.values():
-            if isinstance(lamp, DaliLamp):
+            if isinstance(lamp, Gear):
                 lamp.prepare(now_ns, failure_level=FULL, fade_code=self._fade_code)
 
     def stop(self, now_ns: int) -> None:
@@ -61,7 +60,7 @@ class Controller:
     @property
     def sending(self) -> bool:
         """True while some lamp has not been told its newest level, by a bus that is not lost."""
-        return any(isinstance(device, DaliBus) and device.levels_waiting for device in self.board.devices.values())
+        return any(getattr(device, "levels_waiting", False) for device in self.board.devices.values())
 
 
 def assemble(
@@ -104,13 +103,16 @@ def lighting_controller(
     fits(description, "lighting", site.name)
     place = f"site {site.name}, controller {controller.name}"
     lamps = {lamp.name: mm(lamp.x_m) for lamp in controller.lamps}
-    _has(description, lamps, "atxled", place)
     _has(description, (radar.name for radar in controller.radars), "ld2451", place)
     _has(description, controller.neighbours, "neighbour", place)
     light = site.light
     base_level, full_level = light.base_level, light.full_level
     inbox: list[Quantity] = []
     board = build(description, emit=inbox.append, link_for=link_for, name=controller.name)
+    for lamp in lamps:
+        if lamp not in board.lamps:
+            listed = ", ".join(board.lamps) or "none"
+            raise InputError(f"{place}: board {description.name} has no lamp named {lamp!r}; it has: {listed}")
     cycle = ScanCycle(
         controller.name,
         board.period_ns,

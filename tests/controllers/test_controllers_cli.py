@@ -368,7 +368,7 @@ def test_a_site_that_names_a_lamp_its_board_does_not_have_is_refused(
     site.write_text(SITE.format(board="kanalpromenade-lamp").replace("lamp-2", "lamp-7"))
     code, _, err = said(capsys, "check", "--site", str(site))
     assert code == 2
-    assert "no atxled named 'lamp-7'; it has: lamp-1, lamp-2" in err
+    assert "no lamp named 'lamp-7'; it has: lamp-1, lamp-2" in err
 
 
 def test_a_missing_verb_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
