@@ -39,8 +39,9 @@ MAX_BRACKETS: Final = 16
 
 MICRO: Final = 1_000_000
 _LARGEST = 10_000_000_000
-_NUMBER = re.compile(r"[+-]?[0-9]{1,10}(?:\.[0-9]{0,9})?")
-_PLAIN = re.compile(rb" *[+-]?[0-9]{1,10}(?:\.[0-9]{1,9})? *(?:, *[+-]?[0-9]{1,10}(?:\.[0-9]{1,9})? *){0,2}")
+_BRACE = ord("{")
+_ONE = rb" *([+-]?[0-9]{1,10}(?:\.[0-9]{1,9})?) *"
+_PLAIN = re.compile(_ONE + rb"(?:," + _ONE + rb"(?:," + _ONE + rb")?)?")
 _COMMAND = re.compile(rb"[!-~][><=][^\r\n]{0,12}[\r\n]|[!-~][!-;?-~]")
 
 
@@ -147,21 +148,24 @@ def encode_reply(body: dict[str, Any]) -> bytes:
 
 def _scaled(said: object, scale: int) -> int | None:
     """A number or a string of one, times `scale` and rounded; None for anything else, and for the absurd."""
-    if isinstance(said, str):
-        if _NUMBER.fullmatch(said.strip(" ")) is None:
+    if type(said) is str:
+        try:
+            said = float(said)
+        except ValueError:
             return None
-        said = float(said)
-    if isinstance(said, bool) or not isinstance(said, int | float) or not -_LARGEST < said < _LARGEST:
+    elif type(said) is not float and type(said) is not int:
         return None
-    return round(said * scale)
+    return round(said * scale) if -_LARGEST < said < _LARGEST else None
 
 
-def _plain(line: bytes) -> Event:
-    first, *more = line.decode().split(",")
-    speed = round(float(more[-1] if more else first) * MICRO)
-    if len(more) < 2:
-        return Speed(speed)
-    return Speed(speed, round(float(more[0]) * 1000), round(float(first) * 1000))
+def _plain(line: bytes) -> Event | None:
+    match = _PLAIN.fullmatch(line)
+    if match is None:
+        return None
+    first, second, third = match.groups()
+    if third is None:
+        return Speed(round(float(second or first) * MICRO))
+    return Speed(round(float(third) * MICRO), round(float(second) * 1000), round(float(first) * 1000))
 
 
 def _object(line: bytes) -> Event | None:
@@ -185,13 +189,6 @@ def _object(line: bytes) -> Event | None:
         names = ("start_time", "end_time", "max_speed_mps", "min_speed_mps", "length_m", "max_magnitude")
         return PassedObject(OUTBOUND in classifier, *(_scaled(body.get(name), 1000) for name in names))
     return Reply(body)
-
-
-def read_line(line: bytes) -> Event | None:
-    """What a line without its end says; None for what is no line of this part."""
-    if line[:1] == b"{":
-        return _object(line)
-    return _plain(line) if _PLAIN.fullmatch(line) is not None else None
 
 
 class Ops243Stream:
@@ -221,7 +218,11 @@ class Ops243Stream:
                 self._overlong = False
                 self.skipped_bytes += len(line)
             elif line:
-                self._take(line, events)
+                event = _object(line) if line[0] == _BRACE else _plain(line)
+                if event is None:
+                    event = self._behind_rubbish(line)
+                if event is not None:
+                    events.append(event)
         if self._overlong or len(rest) > MAX_LINE_BYTES:
             self._overlong = True
             self.skipped_bytes += len(rest)
@@ -229,15 +230,11 @@ class Ops243Stream:
         self._rest = rest
         return events
 
-    def _take(self, line: bytes, events: list[Event]) -> None:
-        event = read_line(line)
-        if event is None and (start := line.rfind(b"{")) > 0:
-            event = _object(line[start:])
-            self.skipped_bytes += start if event is not None else 0
-        if event is None:
-            self.skipped_bytes += len(line)
-        else:
-            events.append(event)
+    def _behind_rubbish(self, line: bytes) -> Event | None:
+        start = line.rfind(b"{")
+        event = _object(line[start:]) if start > 0 else None
+        self.skipped_bytes += len(line) if event is None else start
+        return event
 
     def finish(self) -> None:
         """The stream has ended, or what waits is too old to be continued: it is skipped."""

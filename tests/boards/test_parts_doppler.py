@@ -168,6 +168,6 @@ def test_settings_said_on_the_command_line_reach_the_part() -> None:
         ("ops243", {"unit": "knots"}, "unit is one of UM"),
     ],
 )
-def test_settings_that_the_part_does_not_have_are_refused(name: str, options: dict[str, str], said: str) -> None:
+def test_settings_that_the_part_does_not_have_are_refused(name: str, options: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         tried(name, "loop://", **options)
