@@ -37,40 +37,25 @@ def _line(options: Options, example: str) -> int:
     return options.address
 
 
-def _whole(options: Options, key: str, usual: int) -> int:
-    said = options.more.get(key)
-    if said is None:
-        return usual
-    if not said.isdecimal():
-        raise InputError(f"--set {key}={said}: a whole number, e.g. {key}={usual}")
-    return int(said)
-
-
-def _known(options: Options, *keys: str) -> None:
-    for key in options.more:
-        if key not in keys:
-            raise InputError(f"--set {key}: no such setting; there are {', '.join(keys)}")
-
-
 def _pwm(name: str, link: ByteLink, emit: Emit, options: Options) -> Device:
     from drivers.devices.pwm_lamp import PwmLamp
 
-    _known(options, "frequency_hz", "min_duty_ppm", "inverted")
+    said = options.whole({"frequency_hz": 1_000, "min_duty_ppm": 0, "inverted": 0})
     return PwmLamp(
         name,
         link,
         emit,
         line=_line(options, "--port pwm:header/0 --address 0"),
-        frequency_hz=_whole(options, "frequency_hz", 1_000),
-        min_duty_ppm=_whole(options, "min_duty_ppm", 0),
-        inverted=bool(_whole(options, "inverted", 0)),
+        frequency_hz=said["frequency_hz"],
+        min_duty_ppm=said["min_duty_ppm"],
+        inverted=bool(said["inverted"]),
     )
 
 
 def _relay(name: str, link: ByteLink, emit: Emit, options: Options) -> Device:
     from drivers.devices.watchdog_output import WatchdogOutput
 
-    _known(options, "mode", "hold_ms", "active")
+    said = options.whole({"hold_ms": 2_000, "active": 1}, "mode")  # holds longer than `send` listens
     mode: Any = options.more.get("mode", "pulse")  # the device refuses what it does not know
     return WatchdogOutput(
         name,
@@ -78,8 +63,8 @@ def _relay(name: str, link: ByteLink, emit: Emit, options: Options) -> Device:
         emit,
         line=_line(options, "--port gpio:lgpio/17 --address 17"),
         mode=mode,
-        hold_ms=_whole(options, "hold_ms", 2_000),  # longer than `send` listens
-        active=_whole(options, "active", 1),
+        hold_ms=said["hold_ms"],
+        active=said["active"],
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from drivers.errors import InputError
 from drivers.interfaces import ByteLink, Device, Emit
 
 Decoded = tuple[list[dict[str, object]], int]
@@ -22,6 +23,22 @@ class Options(msgspec.Struct, frozen=True):
 
     address: int | None = None
     more: Mapping[str, str] = {}
+
+    def whole(self, usual: Mapping[str, int], *words: str) -> dict[str, int]:
+        """The settings that were said as whole numbers, the usual ones beside them; `words` may be said as well.
+
+        Raises InputError for any other setting, and for what is no whole number.
+        """
+        known = (*words, *usual)
+        found = dict(usual)
+        for key, said in self.more.items():
+            if key not in known:
+                raise InputError(f"--set {key}: no such setting; there are {', '.join(known) or 'none'}")
+            if key in usual:
+                if not said.isdecimal():
+                    raise InputError(f"--set {key}={said}: a whole number, e.g. {key}={usual[key]}")
+                found[key] = int(said)
+        return found
 
 
 class Argument(msgspec.Struct, frozen=True):

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from drivers.errors import InputError
 from drivers.interfaces import ByteLink, Device, Emit
 from drivers.parts.part import Bench, Decoded, Options, Part
 from drivers.units import NS_PER_MS
 
 _DYP_BAUDS = (9_600, 115_200)
-
-
-def _whole(options: Options, usual: dict[str, int]) -> dict[str, int]:
-    """The settings that were said, and the usual ones beside them."""
-    for key, said in options.more.items():
-        if key not in usual:
-            raise InputError(f"--set {key}: no such setting; there are {', '.join(usual)}")
-        if not said.isdecimal():
-            raise InputError(f"--set {key}={said}: a whole number, e.g. {key}={usual[key]}")
-    return usual | {key: int(said) for key, said in options.more.items()}
 
 
 def _a02yyuw(data: bytes) -> Decoded:
@@ -47,7 +36,7 @@ def _echo(data: bytes) -> Decoded:
 def _a02yyuw_device(name: str, link: ByteLink, emit: Emit, options: Options) -> Device:
     from drivers.devices.ranging import A02yyuw
 
-    said = _whole(options, {"min_mm": 30, "max_mm": 4_500, "trigger_ms": 0})
+    said = options.whole({"min_mm": 30, "max_mm": 4_500, "trigger_ms": 0})
     return A02yyuw(
         name, link, emit, min_mm=said["min_mm"], max_mm=said["max_mm"], trigger_ns=said["trigger_ms"] * NS_PER_MS
     )
@@ -56,14 +45,14 @@ def _a02yyuw_device(name: str, link: ByteLink, emit: Emit, options: Options) -> 
 def _aj_sr04m_device(name: str, link: ByteLink, emit: Emit, options: Options) -> Device:
     from drivers.devices.ranging import A02yyuw
 
-    said = _whole(options, {"min_mm": 200, "max_mm": 4_500})
+    said = options.whole({"min_mm": 200, "max_mm": 4_500})
     return A02yyuw(name, link, emit, min_mm=said["min_mm"], max_mm=said["max_mm"], header_in_sum=False)
 
 
 def _mb7389_device(name: str, link: ByteLink, emit: Emit, options: Options) -> Device:
     from drivers.devices.ranging import Mb7389
 
-    said = _whole(options, {"nearest_mm": 300, "no_target_mm": 5_000, "centimetres": 0})
+    said = options.whole({"nearest_mm": 300, "no_target_mm": 5_000, "centimetres": 0})
     return Mb7389(
         name,
         link,
@@ -77,7 +66,7 @@ def _mb7389_device(name: str, link: ByteLink, emit: Emit, options: Options) -> D
 def _echo_device(name: str, link: ByteLink, emit: Emit, options: Options) -> Device:
     from drivers.devices.echo_ranging import EchoRanging
 
-    said = _whole(options, {"trigger": 23, "echo": 24, "min_mm": 20, "slot_ms": 100})
+    said = options.whole({"trigger": 23, "echo": 24, "min_mm": 20, "slot_ms": 100})
     return EchoRanging(
         name,
         link,
