@@ -29,9 +29,9 @@ def _bme280_device(name: str, link: ByteLink, emit: Emit, options: Options) -> D
     from drivers.bench.i2c import AloneOnBus
     from drivers.buses.i2c import I2cBus
     from drivers.devices.bme280 import ADDRESSES, Bme280
-    from drivers.parts.i2c import address_of, whole
+    from drivers.parts.i2c import address_of
 
-    said = whole(options, {"period_ms": 1_000})
+    said = options.whole({"period_ms": 1_000})
     bus = I2cBus("i2c", link, emit=emit)
     address = address_of(options, ADDRESSES, 0x76)
     return AloneOnBus(bus, Bme280(name, bus, address=address, period_ns=said["period_ms"] * NS_PER_MS))

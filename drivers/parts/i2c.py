@@ -52,18 +52,6 @@ def address_of(options: Options, addresses: range, usual: int) -> int:
     return address
 
 
-def whole(options: Options, usual: dict[str, int]) -> dict[str, int]:
-    """The settings that were said, whole numbers, and the usual ones beside them. Raises InputError."""
-    found = dict(usual)
-    for key, said in options.more.items():
-        if key not in usual:
-            raise InputError(f"--set {key}: no such setting; there are {', '.join(usual)}")
-        if not said.isdecimal():
-            raise InputError(f"--set {key}={said}: a whole number, e.g. {key}={usual[key]}")
-        found[key] = int(said)
-    return found
-
-
 def _lamp(
     name: str, link: ByteLink, emit: Emit, part: LampPart, address: int, setting: int, channel: int, full: int, low: int
 ) -> Device:
@@ -86,7 +74,7 @@ def _gp8403_device(name: str, link: ByteLink, emit: Emit, options: Options) -> D
     from drivers.codecs.gp8403 import ADDRESSES, FULL
     from drivers.devices.dac_lamp import GP8403
 
-    said = whole(options, {"channel": 0, "range_mv": 10_000, "full": FULL, "minimum": 1})
+    said = options.whole({"channel": 0, "range_mv": 10_000, "full": FULL, "minimum": 1})
     if said["range_mv"] not in (5_000, 10_000):
         raise InputError("--set range_mv: 5000 or 10000")
     address = address_of(options, ADDRESSES, 0x58)
@@ -97,7 +85,7 @@ def _mcp4725_device(name: str, link: ByteLink, emit: Emit, options: Options) -> 
     from drivers.codecs.mcp4725 import ADDRESSES, FULL
     from drivers.devices.dac_lamp import MCP4725
 
-    said = whole(options, {"full": FULL, "minimum": 1})
+    said = options.whole({"full": FULL, "minimum": 1})
     address = address_of(options, ADDRESSES, 0x60)
     return _lamp(name, link, emit, MCP4725, address, 0, 0, said["full"], said["minimum"])
 
@@ -106,7 +94,7 @@ def _pca9685_device(name: str, link: ByteLink, emit: Emit, options: Options) -> 
     from drivers.codecs.pca9685 import ADDRESSES, FULL, prescale_for
     from drivers.devices.dac_lamp import PCA9685
 
-    said = whole(options, {"channel": 0, "frequency_hz": 1_000, "full": FULL, "minimum": 1})
+    said = options.whole({"channel": 0, "frequency_hz": 1_000, "full": FULL, "minimum": 1})
     try:
         prescale = prescale_for(said["frequency_hz"])
     except ValueError as error:
@@ -121,7 +109,7 @@ def _ina226_device(name: str, link: ByteLink, emit: Emit, options: Options) -> D
     from drivers.codecs.ina226 import ADDRESSES
     from drivers.devices.ina226 import Ina226
 
-    said = whole(options, {"shunt_uohm": 100_000, "max_ma": 800})
+    said = options.whole({"shunt_uohm": 100_000, "max_ma": 800})
     bus = I2cBus("i2c", link, emit=emit)
     address = address_of(options, ADDRESSES, 0x40)
     return AloneOnBus(bus, Ina226(name, bus, address=address, shunt_uohm=said["shunt_uohm"], max_ma=said["max_ma"]))
