@@ -152,11 +152,9 @@ class DaliBus:
         if now_ns < self.wake_ns:
             return
         if self._flight and now_ns >= self._flight_deadline_ns:
-            if self._flight == GUARD:
-                self._flight = IDLE
-            elif self._flight == PAUSE:
-                self._flight = IDLE
-                if self._running is not None:
+            if self._flight in (GUARD, PAUSE):
+                paused, self._flight = self._flight == PAUSE, IDLE
+                if paused and self._running is not None:
                     self._step(self._running, None, now_ns)
             elif self._lines_due == _ANSWER_DUE or self._flight_twice_answered():
                 self._settled(None, now_ns)
@@ -273,9 +271,12 @@ class DaliBus:
             self._finish(job, t_ns, job.result, job.failure)
         else:
             self._holds = isinstance(command, Command) and command.holds_bus
-            watcher = self._watchers.get(job.owner)
-            if watcher is not None and job.progress is not None and job.progress is not told:
-                watcher(job.progress)
+            self._tell(job, told)
+
+    def _tell(self, job: Job, told: Progress | None) -> None:
+        watcher = self._watchers.get(job.owner)
+        if watcher is not None and job.progress is not None and job.progress is not told:
+            watcher(job.progress)
 
     def _finish(self, job: Job, t_ns: int, result: Result, reason: str) -> None:
         if job is self._running:
@@ -309,6 +310,7 @@ class DaliBus:
         elif self._running is not None or self._jobs:
             if self._running is None:
                 self._running = self._jobs.pop(0)
+                self._tell(self._running, None)
             command = self._running.command
             if isinstance(command, Pause):
                 self._fly(PAUSE, 0, now_ns, command.duration_ns)
