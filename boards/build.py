@@ -17,11 +17,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from boards.hardware import LinkFor, hardware
+from boards.keys import InAir
 from boards.load import digest, load_board
 from boards.parts import part_of
 from boards.parts.part import Bus
 from boards.schema import BoardDescription
 from drivers.interfaces import ByteLink, Device, Emit, Lamp, Panel, Watchdog
+from drivers.quantities import Climate, Quantity
 from drivers.units import NS_PER_MS
 
 if TYPE_CHECKING:
@@ -50,7 +52,10 @@ class Board:
         self.description = description
         self.name = name
         self.period_ns = description.period_ms * NS_PER_MS
-        self.emit = emit
+        in_air = [said.air for said in description.devices.values() if isinstance(said, InAir) and said.air]
+        self.emit = self._emit_air if in_air else emit
+        self._emit = emit
+        self._in_air: dict[str, list[Callable[[int], None]]] = {name: [] for name in in_air}
         self.feed_station = feed_station
         self.feed_groups = feed_groups
         self.devices: dict[str, Device] = {}
@@ -77,6 +82,18 @@ class Board:
             return made
         assert isinstance(there, kind)
         return there
+
+    def breathe(self) -> None:
+        """Tie every device that depends on the air to the one that measures it; once all are made."""
+        for name, said in self.description.devices.items():
+            if isinstance(said, InAir) and said.air:
+                self._in_air[said.air].append(self.devices[name].set_air)  # type: ignore[attr-defined]
+
+    def _emit_air(self, value: Quantity) -> None:
+        self._emit(value)
+        if isinstance(value, Climate) and value.temperature_mdegc is not None:
+            for set_air in self._in_air.get(value.source, ()):
+                set_air(value.temperature_mdegc)
 
     def close(self) -> None:
         """Close every link; a second call does nothing."""
@@ -106,6 +123,7 @@ def build(
     try:
         for device, said in sorted(description.devices.items()):
             part_of(said).make(board, device, said)
+        board.breathe()
     except BaseException:
         board.close()
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 
-from boards.keys import DeviceKeys, tag_of
+from boards.keys import DeviceKeys, InAir, tag_of
 from boards.parts import part_name, part_of
 from boards.parts.part import Part
 from boards.schema import BoardDescription
@@ -61,6 +61,18 @@ def devices(board: BoardDescription) -> Iterator[str]:
         if name in buses:
             bus = _BUS_TITLES.get(buses[name], buses[name])
             yield f'{place}: a {bus} wire is called "{name}" and its bus takes that name; give the device another'
+
+
+def airs(board: BoardDescription) -> Iterator[str]:
+    """The device that measures the air has to be one of the board's, and one that can."""
+    for name, said in board.devices.items():
+        if not isinstance(said, InAir) or said.air is None:
+            continue
+        other = board.devices.get(said.air)
+        if other is None or not part_of(other).measures_air:
+            able = [device for device, its in board.devices.items() if part_of(its).measures_air]
+            hint = f"name {one_of(able)}" if able else "add one (bme280, leezenflow-sensor), or leave air out"
+            yield f'$.devices.{name}.air: "{said.air}" measures no air on this board; {hint}'
 
 
 def addresses(board: BoardDescription) -> Iterator[str]:

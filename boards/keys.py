@@ -32,6 +32,12 @@ class DeviceKeys(Table, frozen=True, kw_only=True):
     wire: str
 
 
+class InAir(DeviceKeys, frozen=True, kw_only=True):
+    """A device whose reading depends on the air. `air` names the device of the board that measures it (its Climate)."""
+
+    air: str | None = None
+
+
 def tag_of(keys: Table) -> str:
     """The word in the file that chose this table: a wire's `kind`, a device's `part`, e.g. ``"ld2451"``."""
     return str(keys.__struct_config__.tag)

@@ -36,6 +36,7 @@ PARTS = (
         title="Leezenflow sensor",
         content=lambda said: "leezenflow-sensor",
         bauds=(115_200,),
+        measures_air=True,
         hookup=Hookup(
             signal="usb",
             supply="5 V by its USB plug",

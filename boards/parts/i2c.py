@@ -260,6 +260,7 @@ PARTS = (
         shares=SHARES,
         address=lambda said: int(said.address),
         addresses=range(0x76, 0x78),
+        measures_air=True,
         hookup=_hookup(
             "3.3 V from the header",
             "SDO to GND is address 0x76, to 3.3 V 0x77. Keep it below half a metre.",

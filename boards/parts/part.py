@@ -102,6 +102,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         channel: of a part with several outputs at one address: which one. Devices of such a part may share an address.
         agreed: keys, and what they say, in which all devices at one address have to agree.
         pins: of the header that it takes beside its wire's.
+        measures_air: emits Climate, so that devices in the same air may name it.
         findings: what else is wrong with its keys on this wire: (key, text) each.
         hookup: for the wiring sheet.
         make: puts the device into the board.
@@ -121,6 +122,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     channel: Callable[[Any], int | None] = lambda said: None
     agreed: Callable[[Any], dict[str, object]] = lambda said: {}
     pins: Callable[[Any, str], tuple[Pin, ...]] = lambda said, name: ()
+    measures_air: bool = False
     findings: Callable[[Any, Wire], Iterable[tuple[str, str]]] = lambda said, wire: ()
     hookup: Hookup | None = None
     make: Callable[[Assembly, str, Any], None]

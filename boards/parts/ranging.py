@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from boards.keys import DeviceKeys, FrozenS, Gpio, StaleMs
+from boards.keys import DeviceKeys, FrozenS, Gpio, InAir, StaleMs
 from boards.parts.lines import SHARES
 from boards.parts.part import Assembly, Hookup, Part, Pin, Terminal
 from boards.wires import GpioWire, Wire
@@ -22,7 +22,7 @@ STAMPED = ("lgpio", "pigpio", "mock", "leeze")
 """Pin factories whose edges have the time at which they were, not the time at which Python heard of them."""
 
 
-class A02yyuw(DeviceKeys, frozen=True, kw_only=True, tag="a02yyuw", tag_field="part"):
+class A02yyuw(InAir, frozen=True, kw_only=True, tag="a02yyuw", tag_field="part"):
     """An A02YYUW, A01NYUB or JSN-SR04T in serial mode.
 
     `min_mm`, `max_mm`: what the part measures; A02YYUW 30 to 4500, A01NYUB 280 to 7500, JSN-SR04T 250 to 4500. Less is
@@ -38,7 +38,7 @@ class A02yyuw(DeviceKeys, frozen=True, kw_only=True, tag="a02yyuw", tag_field="p
     frozen_s: FrozenS = 3_600
 
 
-class AjSr04m(DeviceKeys, frozen=True, kw_only=True, tag="aj-sr04m", tag_field="part"):
+class AjSr04m(InAir, frozen=True, kw_only=True, tag="aj-sr04m", tag_field="part"):
     """An AJ-SR04M in serial mode: frames like an A02YYUW's, with another sum."""
 
     min_mm: Millimetres = 200
@@ -63,7 +63,7 @@ class Mb7389(DeviceKeys, frozen=True, kw_only=True, tag="mb7389", tag_field="par
     frozen_s: FrozenS = 3_600
 
 
-class HcSr04(DeviceKeys, frozen=True, kw_only=True, tag="hc-sr04", tag_field="part"):
+class HcSr04(InAir, frozen=True, kw_only=True, tag="hc-sr04", tag_field="part"):
     """An HC-SR04 or JSN-SR04T with a trigger and an echo line.
 
     All of a board take turns, in the order of their names, `slot_ms` each, so that none hears another's sound; one with
