@@ -42,13 +42,10 @@ def _ops243_device(name: str, link: ByteLink, emit: Emit, options: Options) -> D
     """``--set unit=UK``, ``direction=inbound``, ``least_speed=2``, ``least_magnitude=20``."""
     from drivers.devices.ops243 import Ops243Radar
 
-    more = dict(options.more)
-    unit, direction = more.pop("unit", "UM"), more.pop("direction", "both")
+    least = options.whole({"least_speed": 0, "least_magnitude": 0}, "unit", "direction")
+    unit, direction = options.more.get("unit", "UM"), options.more.get("direction", "both")
     if direction not in _DIRECTIONS:
         raise InputError(f"--set direction={direction}: one of {', '.join(_DIRECTIONS)}")
-    least = {key: _number(key, more.pop(key, "0")) for key in ("least_speed", "least_magnitude")}
-    if more:
-        raise InputError(f"--set {next(iter(more))}: no such setting; there are unit, direction, {', '.join(least)}")
     return Ops243Radar(
         name,
         link,
