@@ -175,8 +175,7 @@ def encode_event(event: Event) -> bytes:
             return encode(EVENT, _when(event) + bytes((0x80 | event.bits,)) + event.data)
         case Broken():
             return encode(EVENT, _when(event) + bytes((0x80 | event.info,)))
-        case Message():
-            return encode(event.command, event.payload)
+    return encode(event.command, event.payload)
 
 
 def _when(event: Sent | Heard | Broken) -> bytes:
@@ -311,8 +310,7 @@ def _jsonable(event: Event) -> dict[str, Any]:
             return {"type": "luba_taken", "number": event.number}
         case Refused():
             return {"type": "luba_refused", "error": event.error, "text": ERRORS.get(event.error, "unknown error")}
-        case Message():
-            return {"type": "luba", "command": f"0x{event.command:02x}", "payload_hex": event.payload.hex()}
+    return {"type": "luba", "command": f"0x{event.command:02x}", "payload_hex": event.payload.hex()}
 
 
 def frame_event(wire: str, bits: int, data: bytes) -> dict[str, Any]:

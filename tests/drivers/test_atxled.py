@@ -11,7 +11,7 @@ from dali.gear import general
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.codecs.atxled import COMMANDS, DIGITS, Line, LineStream, decode_events, encode
+from drivers.codecs.atxled import COMMANDS, DIGITS, Line, LineStream, decode_events, decode_lines, encode
 
 LINES = st.sampled_from(sorted(DIGITS)).flatmap(
     lambda letter: st.builds(
@@ -159,3 +159,8 @@ def test_the_command_line_reads_wire_lines_and_raw_frames() -> None:
         ["short address 5: DAPC 254 (100.0 %)", "group 3: DAPC 170 (10.1 %)"],
         1,
     )
+
+
+def test_what_is_no_line_is_nothing_to_who_knows_that_it_came_by_the_wire() -> None:
+    assert decode_lines(bytes.fromhex("0afe 86aa")) == ([], 4)
+    assert [event["type"] for event in decode_lines(b"h0BA0\nJFE\n")[0]] == ["dali_frame", "dali_answer"]

@@ -134,6 +134,13 @@ def test_a_false_head_neither_holds_back_nor_swallows_the_frame_behind_it() -> N
     assert (events, stream.skipped_bytes, stream.pending_bytes) == ([Send(16, b"\x0a\xfe")], 3, 0)
 
 
+def test_a_damaged_frame_inside_one_that_is_still_open_leaves_it_open() -> None:
+    outer = encode(0x21, bytes.fromhex("5933010000") + bytes(13))  # 5933010000 has a wrong XOR
+    stream = LubaStream()
+    assert stream.feed(outer[:-1]) == []
+    assert stream.feed(outer[-1:]) == [Message(0x21, outer[3:-1])]
+
+
 @pytest.mark.parametrize(
     "frame",
     [
