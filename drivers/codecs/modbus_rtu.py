@@ -23,7 +23,7 @@ Example: ``0C 03 00 05 00 01 95 16`` reads one register of device 12; ``0C 03 02
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -128,6 +128,16 @@ class Transaction(msgspec.Struct, frozen=True, gc=False):
         if self.writes:
             return 8
         return 5 + (2 * self.count if self.function >= READ_HOLDING_REGISTERS else (self.count + 7) // 8)
+
+    def snapshot(self) -> list[Any]:
+        """As JSON-able values."""
+        return [self.address, self.function, self.start, self.count, list(self.values)]
+
+    @classmethod
+    def restored(cls, state: list[Any]) -> Transaction:
+        """From its snapshot."""
+        *place, values = state
+        return cls(*place, tuple(values))
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
