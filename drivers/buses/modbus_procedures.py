@@ -69,7 +69,8 @@ def urm14_address(old: int, new: int, part_id: int) -> Procedure:
     """Give the one part at `old` (12 as delivered) the address `new`. Nothing is written before all is certain.
 
     Gives ``{"address": new, "restart": 1}``: the vendor's table says that it takes effect when the part is switched on
-    again; 0 where it answers at `new` already. Fails where somebody answers at `new`, nobody at `old`, or two.
+    again; 0 where it answers at `new` already. Fails where somebody answers at `new`, nobody at `old`, or two (but two
+    that answer in perfect step look like one: new parts go onto the wire one at a time).
     """
     yield from _is_free(new)
     said = yield from _alone(old, urm14.who_are_you(old))

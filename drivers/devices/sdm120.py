@@ -62,5 +62,5 @@ class Sdm120(ModbusPart):
         except ValueError as error:
             self._faulty(done.t_ns, str(error))
             return
-        self._heard(done.t_ns, registers)
+        self._heard(done.t_ns, "".join(f"{register:04x}" for register in registers))
         self._emit(PowerReading(done.t_ns, self.name, said.voltage_mv, said.current_ma, said.power_mw, said.energy_mwh))
