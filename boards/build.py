@@ -14,6 +14,7 @@ Example, with an in-process wire for every wire of the file::
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from boards.hardware import LinkFor, hardware
@@ -22,6 +23,7 @@ from boards.load import digest, load_board
 from boards.parts import part_of
 from boards.parts.part import Bus
 from boards.schema import BoardDescription
+from drivers.errors import OutOfRange
 from drivers.interfaces import ByteLink, Device, Emit, Lamp, Panel, Watchdog
 from drivers.quantities import Climate, Quantity
 from drivers.units import NS_PER_MS
@@ -93,7 +95,8 @@ class Board:
         self._emit(value)
         if isinstance(value, Climate) and value.temperature_mdegc is not None:
             for set_air in self._in_air.get(value.source, ()):
-                set_air(value.temperature_mdegc)
+                with suppress(OutOfRange, ValueError):  # no air that the part can reckon with: it keeps the last
+                    set_air(value.temperature_mdegc)
 
     def close(self) -> None:
         """Close every link; a second call does nothing."""

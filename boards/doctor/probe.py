@@ -10,6 +10,7 @@ from boards.schema import BoardDescription
 from boards.wires import GpioWire, MatrixWire, PwmWire
 from drivers.bench.finding import Evidence, Finding, judge
 from drivers.bench.probe import search_baud
+from drivers.bench.recognise import own_reader
 from drivers.bench.session import Clock
 from drivers.interfaces import Device
 from drivers.links.uart import UartLink
@@ -68,8 +69,8 @@ def probe_board(
 def _at_other_bauds(live: LiveBoard, wire: str, found: Finding, progress: Callable[[str], None]) -> Finding:
     """Bytes without sense: does the part speak at another bit rate?"""
     link, said = live.session.links[wire], live.description.devices[found.device]
-    part, bauds = PARTS.get(live.contents[wire]), part_of(said).bauds or ()
-    if found.verdict != "wrong-baud" or part is None or len(bauds) < 2 or not isinstance(link, UartLink):
+    part, bauds = PARTS.get(own_reader(live.contents[wire])), part_of(said).bauds or ()
+    if found.verdict != "wrong-baud" or part is None or not bauds or not isinstance(link, UartLink):
         return found
     return search_baud(found, link, live.session, part, bauds, progress)
 

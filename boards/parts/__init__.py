@@ -19,7 +19,7 @@ from drivers.errors import InputError
 
 __all__ = ["FAMILIES", "PARTS", "Part", "all_parts", "contents", "find_part", "part_name", "part_of"]
 
-FAMILIES = ("radars", "doppler", "ranging", "dali", "lines", "climate", "i2c", "feeds", "controllers")
+FAMILIES = ("radars", "doppler", "ranging", "dali", "modbus", "lines", "climate", "i2c", "feeds", "controllers")
 """Modules of this folder, in the order in which parts are listed."""
 
 GROUP = "leeze.parts"

@@ -103,6 +103,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         agreed: keys, and what they say, in which all devices at one address have to agree.
         pins: of the header that it takes beside its wire's.
         measures_air: emits Climate, so that devices in the same air may name it.
+        addressing: the procedure of its bus, and its arguments, that brings a factory-new one to its address.
         findings: what else is wrong with its keys on this wire: (key, text) each.
         hookup: for the wiring sheet.
         make: puts the device into the board.
@@ -123,6 +124,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     agreed: Callable[[Any], dict[str, object]] = lambda said: {}
     pins: Callable[[Any, str], tuple[Pin, ...]] = lambda said, name: ()
     measures_air: bool = False
+    addressing: Callable[[Any], tuple[str, tuple[int, ...]] | None] = lambda said: None
     findings: Callable[[Any, Wire], Iterable[tuple[str, str]]] = lambda said, wire: ()
     hookup: Hookup | None = None
     make: Callable[[Assembly, str, Any], None]
