@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup test demo bench lint lock clean help
+RPI_GPIO := $(VENV)/rpi-gpio
+
+.PHONY: setup test demo bench lock boards-lock clean help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 setup: $(STAMP) ## a virtual environment in .venv with the locked packages; no root, no Debian packages
 
@@ -20,10 +22,20 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 test: setup ## the one gate: lint, types, import contracts, tests
-	@echo "test 1/4: lint and format (ruff)";  $(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@echo "test 2/4: types (mypy --strict)";   $(BIN)/mypy
-	@echo "test 3/4: import contracts";        $(BIN)/lint-imports --no-cache
-	@echo "test 4/4: tests (pytest)";          $(BIN)/python -m pytest
+	@echo "test 1/6: Debian packages that some tests need"; .ci/debian-packages $(BIN)/python
+	@echo "test 2/6: RPi.GPIO in $(RPI_GPIO)"; $(MAKE) --silent $(RPI_GPIO)/.ready 2>/dev/null \
+		|| echo "  it does not build here (see $(RPI_GPIO).log); its test is skipped"
+	@echo "test 3/6: lint and format (ruff)";  $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "test 4/6: types (mypy --strict)";   $(BIN)/mypy
+	@echo "test 5/6: import contracts";        $(BIN)/lint-imports --no-cache
+	@echo "test 6/6: tests (pytest)";          $(BIN)/python -m pytest
+
+# RPi.GPIO as it is, for one test; never in .venv itself, where rpi-lgpio may stand. A C compiler is needed.
+$(RPI_GPIO)/.ready: requirements-rpi.lock
+	@rm -rf $(RPI_GPIO)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes \
+		--target $(RPI_GPIO) -r requirements-rpi.lock 2>$(RPI_GPIO).log
+	@touch $@
 
 demo: setup ## both cases on the in-process bench, live in the terminal; report, traces and panel picture in out/
 	@$(BIN)/leeze-hil demo --out out
@@ -33,6 +45,10 @@ bench: setup ## speed and memory beside named peers, as ratios in one run
 
 lock: ## renew requirements.lock (hashes, no index addresses); needs uv
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements.lock
+
+# Not a part of the gate: it asks the package index for wheels of another machine than this one, twice for each package.
+boards-lock: setup ## does the lock install on the boards it claims? a table, by pip; about five minutes
+	@$(BIN)/python tools/boards_lock.py
 
 clean: ## remove what set-up and runs have made
 	rm -rf $(VENV) out dist

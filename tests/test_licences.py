@@ -12,7 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("drivers", "boards", "controllers", "hil")
 LOCK = (ROOT / "requirements.lock").read_text()
-COPYLEFT = re.compile(r"\b(?:[AL]?GPL|MPL|EUPL)-")
+COPYLEFT = re.compile(r"\b(?:[AL]?GPL|MPL|EPL|EUPL)-")
+AS_A_LIBRARY = {"python-dali"}
+"""Under the LGPL and needed at run time: imported as it comes, so that anybody may put another version in its place."""
 
 
 def locked() -> dict[str, str]:
@@ -62,8 +64,31 @@ def test_the_table_knows_what_an_installed_leeze_needs() -> None:
     assert {name for name, row in table().items() if row[2] == "runtime"} == runtime()
 
 
-def test_no_package_under_a_copyleft_licence_is_needed_at_run_time() -> None:
-    assert [name for name, row in table().items() if row[2] == "runtime" and COPYLEFT.search(row[1])] == []
+def copyleft(licence: str) -> bool:
+    """With no permissive licence to choose in its place."""
+    return all(COPYLEFT.search(choice) for choice in licence.split(" OR "))
+
+
+def test_no_package_under_a_copyleft_licence_is_needed_at_run_time_but_as_a_library_under_the_lgpl() -> None:
+    needed = {name: row[1] for name, row in table().items() if row[2] == "runtime" and copyleft(row[1])}
+    assert set(needed) == AS_A_LIBRARY
+    assert all(licence.startswith("LGPL-") for licence in needed.values())
+
+
+def test_a_choice_of_licences_is_copyleft_only_where_all_of_them_are() -> None:
+    assert copyleft("LGPL-2.1-or-later OR MPL-2.0")
+    assert not copyleft("EPL-2.0 OR BSD-3-Clause")
+
+
+def test_every_package_of_the_extras_has_its_licence_stated() -> None:
+    text = (ROOT / "docs" / "licences.md").read_text()
+    stated = dict(re.findall(r"(?m)^\| `([^`]+)` \| \S+ \| ((?:`pi5?`(?:, )?)+) \|", text))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted: dict[str, list[str]] = {}
+    for extra, lines in extras.items():
+        for line in lines:
+            wanted.setdefault(re.split("[<>=]", line)[0], []).append(f"`{extra}`")
+    assert stated == {name: ", ".join(names) for name, names in wanted.items()}
 
 
 def test_the_table_says_what_the_installed_packages_say_of_themselves() -> None:

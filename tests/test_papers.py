@@ -72,11 +72,11 @@ def test_every_command_a_paper_prints_exists_with_its_options(
 
 
 def test_every_target_of_make_that_a_paper_names_exists() -> None:
-    targets = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text()))
+    targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text()))
     asked = {
         target
         for paper in PAPERS
-        for target in re.findall(r"(?m)(?:`|^    )(?:\w+=\S+ )?make ([a-z]+)", paper.read_text("utf-8"))
+        for target in re.findall(r"(?m)(?:`|^    )(?:\w+=\S+ )?make ([a-z-]+)", paper.read_text("utf-8"))
     }
     assert {"setup", "test", "demo", "bench"} <= asked <= targets
 
