@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from drivers.errors import InputError
 from drivers.terminal import add_verb, run_verb
+from hil.cli_desk import add_desk
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--seconds", type=_positive, help="end after so many seconds (default: until interrupted)")
     added.add_argument("--speed", type=_times, default=1, help="multiple of real time, 1 to 1000, default 1")
     added.add_argument("--start", type=_moment, help="wall time at the start, e.g. 2026-02-20T22:00:00+01:00")
+    add_desk(verbs, _positive)
     added = add_verb(verbs, "cases", _cases, "the cases that come with Leeze", "leeze-hil cases")
     added = add_verb(verbs, "demo", _demo, "both cases, live, with report and traces", "leeze-hil demo --out out")
     added.add_argument("--out", type=Path, default=Path("out"), help="folder to write into, default out")

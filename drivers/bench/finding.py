@@ -6,14 +6,17 @@ from typing import Literal
 
 import msgspec
 
-from drivers.bench.recognise import recognise
+from drivers.bench.recognise import own_reader, recognise, sense_of
 from drivers.bench.watch import WireWatch
-from drivers.quantities import DeviceHealth, Quantity
+from drivers.quantities import DeviceHealth, LampStatus, Quantity
 from drivers.units import NS_PER_MS, NS_PER_S
 
 Verdict = Literal["good", "noisy", "unwell", "silent", "no-answer", "wrong-baud", "wrong-part", "babbling", "no-port"]
 
 NOISY_PCT = 5
+SENSELESS_PCT = 50
+"""More than this without sense, and a frame among it may be chance."""
+
 BABBLING_PCT = 30
 BITS_PER_BYTE = 10  # start, eight data bits, stop; a parity bit makes a tenth more
 SAMPLE_BYTES = 12
@@ -65,11 +68,12 @@ _MEND_SILENT = "is it powered? Does its TX go to our RX (try them swapped)? Are 
 _MEND_NO_ANSWER = (
     "is it powered? Is its address right, and its bit rate? On RS485: are A and B swapped? On a header: TX to RX?"
 )
+_MEND_NOT_THIS_ONE = "is this one powered? Is its address right? Does it hear us (our TX to its RX)?"
 
 
 def judge(seen: Evidence) -> Finding:
     """The word on it. For a wrong bit rate see `drivers.bench.probe.search_baud`, which listens at the others."""
-    frames = seen.counters.get("frames", 0) or seen.values
+    frames = seen.counters.get("frames", 0) or (0 if _says_nothing(seen.latest) else seen.values)
     watch, seconds = seen.watch, f"{seen.listened_ns / NS_PER_S:.1f} s"
     if seen.trouble:
         return _found(seen, "no-port", seen.trouble)
@@ -78,6 +82,8 @@ def judge(seen: Evidence) -> Finding:
         if seen.health is not None and not seen.health.ok:
             return _found(seen, "unwell", f"{heard}, but: {seen.health.reason}")
         skipped = seen.counters.get("skipped_bytes", 0)
+        if skipped * 100 > SENSELESS_PCT * max(1, watch.bytes_in):
+            return _senseless(seen, f"{watch.bytes_in} bytes in {seconds}, hardly a frame of it ({frames})")
         if skipped * 100 > NOISY_PCT * max(1, watch.bytes_in):
             text = f"{heard}, {skipped} of {watch.bytes_in} bytes make no sense"
             mend = "check ground, screen and length of the cable, and that nobody else sends"
@@ -89,6 +95,10 @@ def judge(seen: Evidence) -> Finding:
         return _found(seen, "good", "its lines are open; it takes orders and has nothing to say")
     if seen.mute and seen.health is not None:
         return _found(seen, "unwell", seen.health.reason)
+    if watch.bytes_in and sense_of(own_reader(seen.content), watch.kept):
+        said = f": {seen.health.reason}" if seen.health is not None and seen.health.reason else ""
+        text = f"the wire is well ({watch.bytes_in} bytes make sense), but this one does not answer{said}"
+        return _found(seen, "no-answer", text, _MEND_NOT_THIS_ONE)
     if watch.bytes_in:
         return _senseless(seen, f"{watch.bytes_in} bytes in {seconds} and no frame of it")
     if watch.chunks_out:
@@ -97,12 +107,18 @@ def judge(seen: Evidence) -> Finding:
     return _found(seen, "silent", f"no byte in {seconds}", _MEND_SILENT)
 
 
+def _says_nothing(latest: Quantity | None) -> bool:
+    """A lamp whose level is not known has not answered: that value tells of the silence."""
+    return isinstance(latest, LampStatus) and latest.level is None
+
+
 def _senseless(seen: Evidence, came: str) -> Finding:
     """Bytes came and no frame of this part."""
     watch = seen.watch
-    likely = [one for one in recognise(watch.kept) if one.part != seen.content]
+    likely = [one for one in recognise(watch.kept) if one.part != own_reader(seen.content)]
     if likely:
-        other = seen.others.get(likely[0].part)
+        others = {own_reader(content): wire for content, wire in seen.others.items()}
+        other = others.get(likely[0].part)
         swapped = f"; wire {other} should carry those: are the two swapped?" if other else ""
         text = f"{came}; these are bytes of a {likely[0].part} ({likely[0].sense_pct} % make sense)"
         return _found(seen, "wrong-part", text, f"another part hangs on this wire{swapped}")

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from drivers.bench.finding import Evidence, Finding, judge
 from drivers.bench.ports import open_wire
 from drivers.bench.session import Clock, Session
-from drivers.errors import InputError
+from drivers.bench.watch import WireWatch
+from drivers.errors import InputError, LinkLost
 from drivers.interfaces import Device
 from drivers.links.uart import UartLink
-from drivers.parts.part import Options, Part
+from drivers.parts.part import Decoded, Options, Part
 from drivers.units import NS_PER_MS, NS_PER_S
 
 SETTLE_NS = NS_PER_S
 """How long a healthy part is listened to after its first word, to see whether it goes on making sense."""
+
+ASKING_S = 1.0
+"""How long a part that says nothing unasked is asked at each other bit rate."""
+
+ENOUGH_BYTES = 20
+LISTENING_NS = 2_500 * NS_PER_MS
+"""How long it is listened to at most at each other bit rate; 20 bytes that make sense are enough."""
 
 Progress = Callable[[str], None]
 
@@ -39,7 +49,9 @@ class Bench:
         self.parity = parity or self.facts.parity
         self.session = Session(clock)
         self.link = open_wire(self.facts.wire, part.name, port, self.baud, self.parity)
-        options = Options(self._address(port) if options.address is None else options.address, options.more)
+        self._options = options
+        address = self._address(port) if options.address is None else options.address
+        options = Options(address, options.more, self.baud, self.parity)
         self.wire = self.session.tapped(self.link)
         """The link with the session's ear on it: write here."""
         self.device: Device = self.facts.device(part.name, self.wire, self.session.emit, options)
@@ -66,9 +78,33 @@ class Bench:
         if self._heard():
             session.run(min(began_ns + patience_ns + SETTLE_NS, session.clock.now_ns() + SETTLE_NS))
         found = self.judged(began_ns)
-        if found.verdict == "wrong-baud" and len(self.facts.bauds) > 1 and isinstance(self.link, UartLink):
+        if not isinstance(self.link, UartLink):
+            return found
+        if found.verdict == "wrong-baud":
             return search_baud(found, self.link, session, part, self.facts.bauds, progress)
+        if found.verdict == "no-answer" and seconds is None and not session.watch[self.link.name].bytes_in:
+            return self._ask_at_other_bauds(found, progress)
         return found
+
+    def _ask_at_other_bauds(self, found: Finding, progress: Progress) -> Finding:
+        """Asked, and not a byte came back: does it answer at another bit rate that it can be set to?"""
+        others = [baud for baud in self.facts.bauds if baud != self.baud]
+        self.close()
+        for baud in others:
+            progress(f"{self.part.name}: no answer at {self.baud} baud; asking at {baud}")
+            bench = Bench(self.part, self.port, self.session.clock, self._options, baud, self.parity)
+            try:
+                better = bench.try_it(ASKING_S, lambda text: None)
+            finally:
+                bench.close()
+            if better.exit_code == 0:
+                text = f"{found.text} at {self.baud} baud; at {baud} baud it answers"
+                mend = f"set the wire to {baud} baud, or the part to {self.baud}"
+                return msgspec.structs.replace(found, verdict="wrong-baud", text=text, mend=mend)
+        if not others:
+            return found
+        tried = ", ".join(map(str, others))
+        return msgspec.structs.replace(found, text=f"{found.text}, nor at {tried} baud")
 
     def ask(self, now_ns: int) -> None:
         """Where a device speaks only when asked: something harmless."""
@@ -108,40 +144,64 @@ def search_baud(
 ) -> Finding:
     """Bytes came and made no sense: listen at the other bit rates that the part can be set to."""
     decode, watch = part.decode, session.watch[link.name]
-    if decode is None:
+    others = [baud for baud in bauds if baud != link.baud]
+    if decode is None or not others or part.takes_anything:
         return found
     devices, session.devices = session.devices, []
     was, parity = link.baud, link.parity
-    tried = []
+    patience_ns = min(int((part.bench.patience_s if part.bench else 1) * NS_PER_S), LISTENING_NS)
     try:
-        for baud in bauds:
-            if baud == was:
-                continue
+        for baud in others:
             progress(f"{part.name}: bytes without sense at {was} baud; trying {baud}")
             now_ns = session.clock.now_ns()
             link.set_line(baud, parity, now_ns)
             session.run(now_ns + 50 * NS_PER_MS)  # what was under way at the old rate
             watch.forget()
-            session.run(session.clock.now_ns() + int(min(part.bench.patience_s if part.bench else 1, 2.5) * NS_PER_S))
-            tried.append(str(baud))
+            enough = _sense(watch, decode)
+            session.run(session.clock.now_ns() + patience_ns, enough)
             events, skipped_bytes = decode(watch.kept)
             if events and skipped_bytes * 2 < len(watch.kept):
                 return Finding(
                     device=found.device,
                     verdict="wrong-baud",
-                    text=f"{found.text} at {was} baud; at {baud} baud it makes sense ({len(events)} frames)",
+                    text=f"{found.text} at {was} baud; at {baud} baud it makes sense",
                     mend=f"set the wire to {baud} baud, or the part to {was}",
                     counters=found.counters,
                     sample_hex=found.sample_hex,
                 )
+    except LinkLost as lost:
+        return msgspec.structs.replace(found, text=f"{found.text}; other bit rates were not tried: {lost.detail}")
     finally:
         session.devices = devices
-        link.set_line(was, parity, session.clock.now_ns())
+        _set_back(link, was, parity, session.clock.now_ns())
     return Finding(
         device=found.device,
         verdict="wrong-baud",
-        text=f"{found.text}, nor at {', '.join(tried)} baud",
+        text=f"{found.text}, nor at {', '.join(map(str, others))} baud",
         mend=f"{found.mend} Is it a {part.name} at all?",
         counters=found.counters,
         sample_hex=found.sample_hex,
     )
+
+
+def _sense(watch: WireWatch, decode: Callable[[bytes], Decoded]) -> Callable[[], bool]:
+    """Tells when enough bytes have come that make sense; reads them anew only when more have come."""
+    read = 0
+
+    def enough() -> bool:
+        nonlocal read
+        kept = watch.kept
+        if len(kept) < ENOUGH_BYTES or len(kept) == read:
+            return False
+        read = len(kept)
+        events, skipped_bytes = decode(kept)
+        return len(events) > 1 and skipped_bytes * 2 < read
+
+    return enough
+
+
+def _set_back(link: UartLink, baud: int, parity: str, now_ns: int) -> None:
+    try:
+        link.set_line(baud, parity, now_ns)
+    except LinkLost:
+        return  # it opens again with these settings

@@ -35,3 +35,20 @@ def recognise(data: bytes) -> list[Likeness]:
         if len(events) >= LEAST_EVENTS and sense_pct >= LEAST_SENSE_PCT:
             found.append(Likeness(part.name, sense_pct, len(events)))
     return sorted(found, key=lambda one: (-one.sense_pct, one.part))
+
+
+def own_reader(content: str) -> str:
+    """The part whose decoder tells sense from rubbish on a wire of this content: ``"dali"`` -> ``"atxled"``."""
+    return _READERS.get(content, content)
+
+
+_READERS = {"dali": "atxled"}
+
+
+def sense_of(part: str, data: bytes) -> bool:
+    """True where most of `data` makes sense to `part`; one frame is enough. False where it cannot tell."""
+    known = PARTS.get(part)
+    if known is None or known.decode is None or known.takes_anything or not data:
+        return False
+    events, skipped_bytes = known.decode(data)
+    return bool(events) and 100 * skipped_bytes <= (100 - LEAST_SENSE_PCT) * len(data)

@@ -82,6 +82,11 @@ class DaliLamp:
         """Ask D4i gear for its energy and power; PowerReading follows, None for what it cannot say. Takes 1 s."""
         self._submit("read_energy", now_ns, timeout_ns)
 
+    def ask(self, now_ns: int) -> None:
+        """Something harmless, for who wants to know whether it is there: is the gear well, and what does it show?"""
+        self.check(now_ns)
+        self.take_over(now_ns)
+
     def identify(self, now_ns: int) -> None:
         """Let the gear show itself for some ten seconds: it blinks."""
         self._submit("identify", now_ns, TAKE_OVER_NS)

@@ -34,11 +34,6 @@ class LoneDaliLamp(DaliLamp):
     def wake_ns(self, value: int) -> None:
         """The bus has the timers."""
 
-    def ask(self, now_ns: int) -> None:
-        """Something harmless: is the gear well, and what does it show?"""
-        self.check(now_ns)
-        self.take_over(now_ns)
-
     def advance(self, now_ns: int) -> None:
         """Serve the bus."""
         self.bus.advance(now_ns)

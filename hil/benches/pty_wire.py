@@ -15,6 +15,7 @@ import select
 import struct
 import threading
 import tty
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -139,7 +140,8 @@ class PtyWire:
     def _send(self, now_ns: int) -> None:
         """What the line can have carried by now."""
         if self._babble:
-            room = max(0, now_ns - max(self._free_ns, now_ns - 4 * _SLICE_NS)) * (self.baud or 115_200) // _BITS
+            from_ns = max(self._free_ns, now_ns - 4 * _SLICE_NS)
+            room = max(0, now_ns + _SLICE_NS - from_ns) * (self.baud or 115_200) // _BITS
             self._waiting = bytearray(self._senseless() for _ in range(room // NS_PER_S))
         if not self._waiting:
             self._free_ns = max(self._free_ns, now_ns)
@@ -151,10 +153,8 @@ class PtyWire:
                 return
         data = bytes(self._waiting[:count])
         heard = misheard(data, self.baud, self.heard_baud) if self.baud else data
-        try:
+        with suppress(BlockingIOError):  # nobody reads: lost as on a real line, but for the 4 kB that a terminal keeps
             os.write(self._master, heard)
-        except BlockingIOError:
-            return  # the program does not read: a real line would lose them, a pseudo-terminal keeps 4 kB
         del self._waiting[:count]
         if self.baud:
             self._free_ns = max(self._free_ns, now_ns) + count * _BITS * NS_PER_S // self.baud
