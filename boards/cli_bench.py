@@ -16,7 +16,7 @@ import msgspec
 from boards.load import load_board
 from boards.parts import part_name
 from boards.schema import BoardDescription
-from drivers.cli_bench import finding_json, finding_lines
+from drivers.cli_bench import agree, finding_json, finding_lines
 from drivers.clock import SystemClock
 
 AddVerb = Callable[..., argparse.ArgumentParser]
@@ -48,6 +48,19 @@ def add_bench_verbs(verb: AddVerb, board: Callable[..., None]) -> None:
     watching.add_argument("--seconds", type=_seconds, default=MONITOR_S, help="stop by itself (default: after a day)")
     watching.add_argument("--json", action="store_true", help="one JSON object a second in place of the picture")
     watching.add_argument("--tap", metavar="PATH", help="the tap of a running service (default: /run/leeze/BOARD.tap)")
+
+    addressing = verb(
+        "address",
+        _address,
+        "addresses for factory-new parts: all DALI gear of a wire, or Modbus parts one at a time",
+        "leeze-boards address my-board.toml bay-1 bay-2",
+    )
+    board(addressing)
+    addressing.add_argument(
+        "name", metavar="WIRE|DEVICE", nargs="+", help="a DALI wire; or Modbus devices, in the order you connect them"
+    )
+    addressing.add_argument("--yes", action="store_true", help="do not ask before addresses are written")
+    addressing.add_argument("--json", action="store_true", help="one JSON object an outcome")
 
     finding = verb(
         "detect",
@@ -125,6 +138,28 @@ def narrowed_wire(board: BoardDescription, device: str) -> str:
     from boards.doctor.live import narrowed
 
     return narrowed(board, [device]).devices[device].wire
+
+
+def _address(said: argparse.Namespace) -> int:
+    from boards.doctor.address import address_line, address_part
+
+    board = load_board(said.board)
+    worst = 0
+    with _interruptible() as stop:
+        for name in said.name:
+            if name in board.wires and name not in board.devices:
+                agree(f"writes short addresses into new gear on wire {name}", said.yes)
+                outcome = address_line(board, name, stop=stop, progress=_status)
+                _status("")
+            else:
+                wire = narrowed_wire(board, name)
+                agree(f"writes an address: {name} must be the only new part on wire {wire}", said.yes)
+                outcome = address_part(board, name, stop=stop)
+            print(json.dumps(msgspec.to_builtins(outcome)) if said.json else outcome.text, flush=True)
+            if not outcome.ok:
+                worst = 1
+                break
+    return worst
 
 
 def _detect(said: argparse.Namespace) -> int:

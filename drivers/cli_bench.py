@@ -148,11 +148,11 @@ def _send(said: argparse.Namespace) -> int:
         if said.hex is not None:
             data = parse_hex(said.hex, "--hex")
             _explain(chosen.decode, data)
-            _agree(chosen.bench.raw_risk, said.yes)
+            agree(chosen.bench.raw_risk, said.yes)
             return _tell(bench, lambda now_ns: bench.wire.write(data, now_ns))
         order = _order(chosen.bench.orders, said.order, chosen.name)
         numbers = _checked(order, said.number)
-        _agree(order.risk, said.yes)
+        agree(order.risk, said.yes)
         return _tell(bench, lambda now_ns: order.perform(bench.device, numbers, now_ns))
     finally:
         bench.close()
@@ -211,7 +211,7 @@ def _checked(order: Order, numbers: list[int]) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _agree(risk: str, yes: bool) -> None:
+def agree(risk: str, yes: bool) -> None:
     """Ask before something that could light or burn. Raises InputError where nobody agrees."""
     if not risk or yes:
         return
