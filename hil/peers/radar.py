@@ -4,6 +4,8 @@ Reports come on a grid of 100 ms with a phase of its own. With somebody in view 
 but for those it misses; else one idle frame a second, and one at once when the last target has left. A Doppler radar
 does not see who stands still. The frames are synthesised: geometry, whole metres and whole km/h as the part sends them.
 
+It is told its settings and keeps them, but goes on reporting as before while it is, and what it sees does not change.
+
 In quiet stretches the peer does not write idle frames one by one: `settle` says how many there were, in one call. Only
 the first one after a silence comes at its own time, for it is news: the sensor lives again.
 """
@@ -14,9 +16,11 @@ import heapq
 from bisect import bisect_left
 from typing import Any
 
-from drivers.codecs.ld2451 import IDLE_FRAME, TARGET_BYTES, frame_report
+from drivers.codecs.hilink import encode_ack
+from drivers.codecs.ld2451 import IDLE_FRAME, TARGET_BYTES, Command, Ld2451Stream, frame_report
 from drivers.links.memory import MemoryLink
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
+from hil.peers.hilink import Ld2451Answers
 from hil.traffic.rider import Rider
 
 REPORT_NS = 100 * NS_PER_MS
@@ -97,7 +101,19 @@ class RadarPeer:
         self.frames = 0
         """Reports with targets and the idle frames right after; not the repeated idle frames."""
         self.idle_frames = 0
+        self.answers = Ld2451Answers()
+        """Its settings, and what it says to commands. Its faults may be changed."""
+        self._commands = Ld2451Stream()
         self.wake_ns = phase_ns
+        link.receiver = self._hear
+
+    def _hear(self, data: bytes, t_ns: int) -> None:
+        """Bytes from the board: commands are answered at once, but not while it is silent."""
+        for event in self._commands.feed(data):
+            if isinstance(event, Command) and not self._is_silent(t_ns):
+                ack = self.answers.answer(event)
+                if ack is not None:
+                    self._link.write(encode_ack(ack), t_ns)
 
     def rider(self, rider: Rider) -> None:
         """Somebody comes; call at the ride's start or before."""
@@ -253,6 +269,8 @@ class RadarPeer:
             "foretold": self._foretold,
             "frames": self.frames,
             "idle_frames": self.idle_frames,
+            "answers": self.answers.snapshot(),
+            "commands": self._commands.snapshot(),
         }
 
     def restore(self, state: dict[str, Any], riders: dict[int, Rider] | None = None, now_ns: int = 0) -> None:
@@ -261,6 +279,8 @@ class RadarPeer:
         self.wake_ns, self._next, self._idle_next = state["wake_ns"], state["next"], state["idle_next"]
         self._had_target, self.frames, self.idle_frames = state["had_target"], state["frames"], state["idle_frames"]
         self._told_ns, self._foretold = state["told_ns"], state["foretold"]
+        self.answers.restore(state["answers"])
+        self._commands.restore(state["commands"])
         self._coming = [(enter, number, leave, known[number]) for enter, number, leave in state["coming"]]
         heapq.heapify(self._coming)
         self._inside = [_Visit(known[number], enter, leave, self._sign) for number, enter, leave in state["inside"]]
