@@ -31,7 +31,7 @@ def line_settings(board: BoardDescription) -> Iterator[str]:
                 like = f" as {others[0]} does" if others else ""
                 yield (
                     f"$.devices.{device}.baud: it is set to {rate} baud and hangs on wire {name} at {wire.baud}{like}; "
-                    f"one bus has one bit rate: set the part to {wire.baud} (leeze-boards address) and write "
+                    f"one bus has one bit rate: set the part to {wire.baud} and write "
                     f"baud = {wire.baud} here, or change the wire"
                 )
 

@@ -208,4 +208,6 @@ def _resting_pins(board: BoardDescription, holds: int | None) -> list[int]:
 
 
 def _gpios(numbers: list[int]) -> str:
-    return ", ".join(f"GPIO{gpio}" for gpio in numbers) or "none"
+    """``"GPIO2, GPIO3"``; of many the first six."""
+    shown = ", ".join(f"GPIO{gpio}" for gpio in numbers[:6])
+    return f"{shown} and {len(numbers) - 6} more" if len(numbers) > 6 else shown or "none"

@@ -67,12 +67,15 @@ def probe_board(
 
 
 def _at_other_bauds(live: LiveBoard, wire: str, found: Finding, progress: Callable[[str], None]) -> Finding:
-    """Bytes without sense: does the part speak at another bit rate?"""
+    """Bytes without sense: do they make sense at another bit rate, its own or one of the other wires?"""
     link, said = live.session.links[wire], live.description.devices[found.device]
-    part, bauds = PARTS.get(own_reader(live.contents[wire])), part_of(said).bauds or ()
-    if found.verdict != "wrong-baud" or part is None or not bauds or not isinstance(link, UartLink):
+    part = PARTS.get(own_reader(live.contents[wire]))
+    if found.verdict != "wrong-baud" or part is None or not isinstance(link, UartLink):
         return found
-    return search_baud(found, link, live.session, part, bauds, progress)
+    others = {content: name for name, content in live.contents.items() if name != wire}
+    bauds = [*(part_of(said).bauds or ()), *(live.baud(name) for name in others.values())]
+    once = list(dict.fromkeys(baud for baud in bauds if baud))
+    return search_baud(found, link, live.session, part, once, progress, others)
 
 
 def device_table(live: LiveBoard) -> dict[str, Device]:

@@ -10,6 +10,7 @@ import msgspec
 from boards.keys import Baud, DeviceKeys, FrozenS, InAir, ModbusAddress, PollMs, StaleMs
 from boards.parts.part import Assembly, Hookup, Part, Terminal
 from boards.wires import UartWire, Wire
+from drivers.errors import InputError
 from drivers.units import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
@@ -48,13 +49,14 @@ class Sdm120(DeviceKeys, frozen=True, kw_only=True, tag="sdm120", tag_field="par
 class WaveshareAo8(DeviceKeys, frozen=True, kw_only=True, tag="waveshare-ao8", tag_field="part"):
     """A lamp on one output (`channel` 1 to 8) of a Waveshare Modbus RTU Analog Output 8CH (B): 0 to 10 V.
 
-    `full_mv` is full light, `least_mv` the least that a lit lamp gets; a 1-10 V lamp goes on burning at 0 V and needs a
-    relay to be off. `baud` is what the module is set to (delivered: 9600).
+    `variant` is what the label says: only "B" gives volts. `full_mv` is full light, `least_mv` the least that a lit
+    lamp gets; a 1-10 V lamp goes on burning at 0 V and needs a relay to be off. `baud` is what the module is set to
+    (delivered: 9600).
     """
 
     address: ModbusAddress = 1
     channel: Annotated[int, msgspec.Meta(ge=1, le=8, description="output, as printed: 1 is AO1")]
-    variant: Literal["B"]
+    variant: str
     baud: Baud = 9_600
     full_mv: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 10_000
     least_mv: Annotated[int, msgspec.Meta(ge=0, le=9_999)] = 1_000
@@ -63,13 +65,14 @@ class WaveshareAo8(DeviceKeys, frozen=True, kw_only=True, tag="waveshare-ao8", t
     stale_ms: StaleMs = 10_000
 
 
-def _bus(board: Assembly, wire: str) -> ModbusBus:
+def _bus(board: Assembly, said: Urm14 | Sdm120 | WaveshareAo8) -> ModbusBus:
+    """The bus of a wire; where the wire names no bit rate (a URL, memory), the one that its first part is set to."""
     from drivers.buses.modbus import ModbusBus
 
-    said = board.description.wires[wire]
-    baud, parity = (said.baud or 9_600, said.parity) if isinstance(said, UartWire) else (9_600, "N")
+    name, wire = said.wire, board.description.wires[said.wire]
+    baud, parity = (wire.baud or said.baud, wire.parity) if isinstance(wire, UartWire) else (said.baud, "N")
     return board.bus(
-        wire, ModbusBus, lambda: ModbusBus(wire, board.link(wire), emit=board.emit, baud=baud, parity=parity)
+        name, ModbusBus, lambda: ModbusBus(name, board.link(name), emit=board.emit, baud=baud, parity=parity)
     )
 
 
@@ -78,7 +81,7 @@ def _urm14(board: Assembly, name: str, said: Urm14) -> None:
 
     board.devices[name] = Device(
         name,
-        _bus(board, said.wire),
+        _bus(board, said),
         address=said.address,
         kin=said.kin,
         period_ns=said.poll_ms * NS_PER_MS,
@@ -88,12 +91,18 @@ def _urm14(board: Assembly, name: str, said: Urm14) -> None:
     )
 
 
+def _urm14_addressing(said: Urm14) -> tuple[str, tuple[int, ...]]:
+    from drivers.codecs.urm14 import KIN
+
+    return "urm14_address", (KIN[said.kin].address, said.address, KIN[said.kin].part_id)
+
+
 def _sdm120(board: Assembly, name: str, said: Sdm120) -> None:
     from drivers.devices.sdm120 import Sdm120 as Device
 
     board.devices[name] = Device(
         name,
-        _bus(board, said.wire),
+        _bus(board, said),
         address=said.address,
         period_ns=said.poll_ms * NS_PER_MS,
         stale_ns=said.stale_ms * NS_PER_MS,
@@ -107,7 +116,7 @@ def _waveshare_ao8(board: Assembly, name: str, said: WaveshareAo8) -> None:
 
     lamp = AnalogLamp(
         name,
-        _bus(board, said.wire),
+        _bus(board, said),
         address=said.address,
         output=said.channel,
         variant=said.variant,
@@ -121,7 +130,20 @@ def _waveshare_ao8(board: Assembly, name: str, said: WaveshareAo8) -> None:
 def _polled(said: Urm14 | Sdm120 | WaveshareAo8, wire: Wire) -> Iterator[tuple[str, str]]:
     if said.stale_ms <= said.poll_ms:
         yield "stale_ms", f"asked every {said.poll_ms} ms it looks silent after {said.stale_ms}; make stale_ms larger"
-    if isinstance(said, WaveshareAo8) and said.least_mv >= said.full_mv:
+    if isinstance(said, WaveshareAo8):
+        yield from _volts(said)
+    elif isinstance(said, Urm14) and said.kin == "urm15" and isinstance(wire, UartWire) and wire.parity != "N":
+        yield "kin", f'a URM15 has no parity, and wire {said.wire} has parity "{wire.parity}"; give it another wire'
+
+
+def _volts(said: WaveshareAo8) -> Iterator[tuple[str, str]]:
+    from drivers.codecs.waveshare_ao8 import check_variant
+
+    try:
+        check_variant(said.variant)
+    except InputError as error:
+        yield "variant", str(error)
+    if said.least_mv >= said.full_mv:
         yield "least_mv", f"not below full_mv = {said.full_mv}; most 1-10 V lamps: 1000 and 10000"
 
 
@@ -131,11 +153,12 @@ PARTS = (
         title="ultrasonic sensor URM14",
         content=lambda said: "modbus",
         bauds=(2_400, 9_600, 14_400, 19_200, 38_400, 57_600, 115_200),
+        parities=("N", "E", "O"),  # register 04; a URM15's is fixed
         baud=lambda said: int(said.baud),
         shares=SHARES,
         address=lambda said: int(said.address),
         addresses=range(1, 248),
-        addressing=lambda said: ("urm14_address", (12, said.address, 2)) if said.kin == "urm14" else None,
+        addressing=_urm14_addressing,
         findings=_polled,
         hookup=Hookup(
             signal="rs485",
