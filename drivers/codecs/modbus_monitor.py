@@ -281,10 +281,22 @@ def _written(frame: bytes, function: int, count: int) -> tuple[int, ...]:
     return _words(frame[7:-2]) if function == 16 else _bits(frame[7:-2])[:count]
 
 
-def decode_events(data: bytes) -> tuple[list[dict[str, object]], int]:
-    """For the command line: JSON-able events of a whole recording, and how many bytes were skipped."""
+Describe = Callable[[int, tuple[int, ...]], dict[str, object]]
+"""What a part means by registers: (start, values) to names and values."""
+
+
+def decode_events(data: bytes, describe: Describe | None = None) -> tuple[list[dict[str, object]], int]:
+    """For the command line: JSON-able events of a whole recording, and how many bytes were skipped.
+
+    `describe` adds what registers of functions 3, 4, 6 and 16 mean, under ``means``.
+    """
     monitor = ModbusMonitor()
-    events = [jsonable(event) for event in monitor.feed(data)]
+    events = []
+    for event in monitor.feed(data):
+        events.append(jsonable(event))
+        if describe is not None and not isinstance(event, Refusal) and event.function in (3, 4, 6, 16):
+            means = describe(event.start, event.values) if event.start is not None else {}
+            events[-1] |= {"means": means} if means else {}
     monitor.finish()
     return events, monitor.skipped_bytes
 

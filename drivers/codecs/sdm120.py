@@ -66,6 +66,26 @@ def parse_reading(power: tuple[int, ...] | list[int], energy: tuple[int, ...] | 
     )
 
 
+def describe(start: int, registers: tuple[int, ...]) -> dict[str, object]:
+    """Input registers by name: ``describe(0, (0x4367, 0x6666)) == {"voltage_mv": 231400}``; None for no number."""
+    found: dict[str, object] = {}
+    for number, (name, factor) in _NAMES.items():
+        if start <= number < start + len(registers) - 1:
+            try:
+                found[name] = scaled(registers[number - start], registers[number - start + 1], factor)
+            except ValueError:
+                found[name] = None
+    return found
+
+
+_NAMES: Final = {
+    VOLTAGE: ("voltage_mv", _MILLI),
+    CURRENT: ("current_ma", _MILLI),
+    POWER: ("power_mw", _MILLI),
+    IMPORTED: ("energy_mwh", _MICRO),
+}
+
+
 def scaled(high: int, low: int, factor: int) -> int:
     """A float of two registers times a whole `factor`, rounded to the nearest whole, halves away from zero.
 

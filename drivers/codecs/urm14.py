@@ -98,6 +98,30 @@ def encode_measured(reading: Reading) -> tuple[int, ...]:
     )
 
 
+def describe(start: int, registers: tuple[int, ...]) -> dict[str, object]:
+    """Registers by name: ``describe(5, (12345,)) == {"distance_tenth_mm": 12345}``; None for nothing in range."""
+    found: dict[str, object] = {}
+    for number, value in enumerate(registers, start):
+        if number < len(_NAMES):
+            shown = _signed(value) if number in (ONBOARD, EXTERNAL) else value
+            found[_NAMES[number]] = None if number == DISTANCE and value == NO_DISTANCE else shown
+    return found
+
+
+_NAMES: Final = (
+    "part_id",
+    "version",
+    "address",
+    "baud_code",
+    "line_code",
+    "distance_tenth_mm",
+    "onboard_tenth_degc",
+    "external_tenth_degc",
+    "control",
+    "noise",
+)
+
+
 def distance_mm(steps: int, kin: Kin = KIN["urm14"]) -> int:
     """Whole millimetres, halves up: ``distance_mm(12345) == 1235``."""
     return (steps * kin.step_tenth_mm + 5) // 10

@@ -63,6 +63,11 @@ def register(output: int) -> int:
     return output - 1
 
 
+def describe(start: int, registers: tuple[int, ...]) -> dict[str, object]:
+    """Registers by name: ``describe(0, (5000,)) == {"output_1_mv": 5000}``."""
+    return {f"output_{number + 1}_mv": mv for number, mv in enumerate(registers, start) if number < OUTPUTS}
+
+
 class Scale:
     """Arc power level 0 to 254 to millivolts.
 

@@ -64,7 +64,7 @@ class AnalogLamp(ModbusPart):
         self._wanted_mv, self._told_mv, self._wrong = self.scale.mv[level], None, False
         self._bus.set_register(self.name, self._register, self._wanted_mv, now_ns)
 
-    def _question(self) -> tuple[str, tuple[int, ...]]:
+    def _question(self, now_ns: int) -> tuple[str, tuple[int, ...]]:
         return "read_registers", (self._address, READ_HOLDING_REGISTERS, self._register, 1)
 
     def _was_set(self, done: Done) -> None:

@@ -66,7 +66,7 @@ class ModbusPart(Listener):
 
     # --- for the device to say
 
-    def _question(self) -> tuple[str, tuple[int, ...]]:
+    def _question(self, now_ns: int) -> tuple[str, tuple[int, ...]]:
         """The procedure that is due, and its arguments."""
         raise NotImplementedError
 
@@ -94,7 +94,7 @@ class ModbusPart(Listener):
             self._next_ns += self._period_ns
             if self._next_ns <= now_ns:
                 self._next_ns = now_ns + self._period_ns
-            procedure, args = self._question()
+            procedure, args = self._question(now_ns)
             deadline_ns = now_ns + max(self._stale_ns, self._period_ns)
             self._bus.submit(procedure, args, now_ns, owner=self.name, deadline_ns=deadline_ns)
         super().advance(now_ns)
@@ -145,6 +145,10 @@ class PartAlone:
     def wake_ns(self) -> int:
         """The sooner of both."""
         return min(self.part.wake_ns, self._bus.wake_ns)
+
+    @wake_ns.setter
+    def wake_ns(self, wake_ns: int) -> None:
+        raise AttributeError("it follows from the part and the bus")
 
     def advance(self, now_ns: int) -> None:
         """The part first, so that what it asks leaves at once."""

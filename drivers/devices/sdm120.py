@@ -51,7 +51,7 @@ class Sdm120(ModbusPart):
             response_ns=RESPONSE_NS,
         )
 
-    def _question(self) -> tuple[str, tuple[int, ...]]:
+    def _question(self, now_ns: int) -> tuple[str, tuple[int, ...]]:
         return "sdm120_read", (self._address,)
 
     def _answered(self, done: Done) -> None:

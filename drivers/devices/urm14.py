@@ -8,7 +8,6 @@ from drivers.buses.modbus import ModbusBus
 from drivers.buses.modbus_jobs import Done
 from drivers.codecs import urm14
 from drivers.devices.modbus_part import ModbusPart
-from drivers.errors import OutOfRange
 from drivers.quantities import Range
 from drivers.units import NS_PER_MS, NS_PER_S
 
@@ -24,8 +23,8 @@ class Urm14(ModbusPart):
     silent, refuses, is another part, loses or does not keep its settings, or says the very same for `frozen_ns`.
     Every answer also holds its settings; a measurement made with others is dropped and counted (`forgets`).
 
-    With `air` it corrects the distance by the temperature that `set_air` gives it, and by its own sensor until the
-    first one has come: as delivered it would take the air for 0 degrees, 3.5 % wrong at 20.
+    It corrects the distance by the temperature of its own sensor, and from the first `set_air` on by that of the air:
+    before, its register for it would say 0 degrees, which is 3.5 % wrong at 20.
 
     Args:
         name: e.g. ``"bay-3"``.
@@ -34,7 +33,6 @@ class Urm14(ModbusPart):
         kin: which of the family, see urm14.KIN.
         period_ns: how often it measures.
         passive: measure when asked; False: all the time (several of them in earshot disturb each other).
-        air: temperature from outside.
         stale_ns, frozen_ns: see ModbusPart.
     """
 
@@ -47,15 +45,15 @@ class Urm14(ModbusPart):
         kin: str = "urm14",
         period_ns: int = 500 * NS_PER_MS,
         passive: bool = True,
-        air: bool = False,
         stale_ns: int = 3 * NS_PER_S,
         frozen_ns: int = 3_600 * NS_PER_S,
     ) -> None:
         super().__init__(name, bus, address, kin, period_ns=period_ns, stale_ns=stale_ns, frozen_ns=frozen_ns)
         self.forgets = 0
         self._kin = urm14.KIN[kin]
-        self._mode, self._air = urm14.PASSIVE if passive else 0, air
+        self._mode = urm14.PASSIVE if passive else 0
         self._air_register: int | None = None
+        self._air_written = False
         self._ready = False
 
     @property
@@ -63,22 +61,23 @@ class Urm14(ModbusPart):
         """What its control register shall hold."""
         return self._mode | (urm14.EXTERNAL_TEMPERATURE if self._air_register is not None else 0)
 
-    def set_air(self, mdegc: int, now_ns: int) -> None:
-        """The air's temperature, thousandths of a degree Celsius; for parts made with `air`, others take no notice.
+    def set_air(self, air_mdegc: int | None) -> None:
+        """The air's temperature, thousandths of a degree Celsius; it goes out before the next measurement.
 
-        Raises OutOfRange: not -40 to 85 degrees.
+        What is no temperature of air (None, or not -40 to 85 degrees) changes nothing.
         """
-        try:
-            register = urm14.temperature_register(mdegc)
-        except ValueError as error:
-            raise OutOfRange(self.name, now_ns, str(error)) from None
-        if self._air and register != self._air_register:
+        if air_mdegc is None or not urm14.COLDEST_MDEGC <= air_mdegc <= urm14.HOTTEST_MDEGC:
+            return
+        register = urm14.temperature_register(air_mdegc)
+        if register != self._air_register:
             if self._air_register is None:
-                self._ready = False
-            self._air_register = register
-            self._bus.set_register(self.name, urm14.EXTERNAL, register, now_ns)
+                self._ready = False  # its control has to say so
+            self._air_register, self._air_written = register, False
 
-    def _question(self) -> tuple[str, tuple[int, ...]]:
+    def _question(self, now_ns: int) -> tuple[str, tuple[int, ...]]:
+        if self._air_register is not None and not self._air_written:
+            self._air_written = True
+            self._bus.set_register(self.name, urm14.EXTERNAL, self._air_register, now_ns)
         if self._ready:
             return MEASURE, (self._address, self.control)
         return CONFIGURE, (self._address, self._kin.part_id, self.control)
@@ -96,10 +95,9 @@ class Urm14(ModbusPart):
             self.forgets += 1
             self._ready = False
             self._faulty(t_ns, FORGETS)
-            self._ask_at_once(t_ns)
             return
-        if self._air_register is not None and said.external_tenth_degc & 0xFFFF != self._air_register:
-            self._bus.set_register(self.name, urm14.EXTERNAL, self._air_register, t_ns)
+        if said.external_tenth_degc & 0xFFFF != self._air_register:
+            self._air_written = False
         self._heard(t_ns, said.distance)
         mm = None if said.distance is None else urm14.distance_mm(said.distance, self._kin)
         self._emit(Range(t_ns, self.name, mm))
@@ -113,9 +111,13 @@ class Urm14(ModbusPart):
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
-        return {**super().snapshot(), "air_register": self._air_register, "ready": self._ready}
+        return {**super().snapshot(), **{name: getattr(self, f"_{name}") for name in _STATE}}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
         super().restore(state)
-        self._air_register, self._ready = state["air_register"], state["ready"]
+        for name in _STATE:
+            setattr(self, f"_{name}", state[name])
+
+
+_STATE: Final = ("air_register", "air_written", "ready")

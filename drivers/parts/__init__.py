@@ -12,7 +12,7 @@ from drivers.parts.part import Decoded, Part
 
 __all__ = ["FAMILIES", "PARTS", "Decoded", "Part", "part"]
 
-FAMILIES = ("radars", "doppler", "ranging", "lamps", "lines", "climate", "i2c", "feeds")
+FAMILIES = ("radars", "doppler", "ranging", "lamps", "lines", "climate", "i2c", "modbus", "feeds")
 """Modules of this folder, in the order of the list."""
 
 PARTS: Mapping[str, Part] = MappingProxyType(

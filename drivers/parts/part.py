@@ -19,10 +19,15 @@ Decoded = tuple[list[dict[str, object]], int]
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What was said on the command line beside the port: ``Options(address=0x0C)``. None: the part's usual one."""
+    """What was said on the command line beside the port: ``Options(address=0x0C)``. None: the part's usual one.
+
+    `baud` and `parity` are those of the port, for a part whose times on the line follow from them; 0: it has none.
+    """
 
     address: int | None = None
     more: Mapping[str, str] = {}
+    baud: int = 0
+    parity: str = "N"
 
     def whole(self, usual: Mapping[str, int], *words: str) -> dict[str, int]:
         """The settings that were said as whole numbers, the usual ones beside them; `words` may be said as well.
