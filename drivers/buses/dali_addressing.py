@@ -78,7 +78,7 @@ def _round(free: list[int], kept: list[int], assigned: list[list[int]], failed: 
     yield Pause(RANDOMISE_NS)
     said: list[int | None] = [None, None, None]
     low = strays = 0
-    stray = -1
+    stray = given_up = -1
     while strays < STRAYS and (yield from _any_below(RANDOM_MAX, said)) is not None:
         high = RANDOM_MAX
         while low < high:
@@ -98,7 +98,10 @@ def _round(free: list[int], kept: list[int], assigned: list[list[int]], failed: 
             strays = 0
             assigned.append([address, low])
             yield Progress(len(assigned), 0, f"gear at {low:#08x} has short address {address}")
+        elif low == given_up:
+            return  # it does not withdraw either, and hides all others
         elif low == stray:  # found there twice, so it is there
+            given_up = low
             failed.append(low)
             yield Progress(len(assigned), 0, f"gear at {low:#08x} does not take a short address")
         else:  # a lost answer has led us past it

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from drivers.buses.dali_addressing import commission
 from drivers.buses.dali_procedures import Pause, Procedure, Progress
-from drivers.codecs.dali import COMPARE, GARBLED, INITIALISE, PROGRAM_SHORT_ADDRESS, RANDOMISE, TERMINATE, Command
+from drivers.codecs.dali import (
+    COMPARE,
+    GARBLED,
+    INITIALISE,
+    PROGRAM_SHORT_ADDRESS,
+    RANDOMISE,
+    TERMINATE,
+    WITHDRAW,
+    Command,
+)
 
 
 class Bus:
@@ -118,6 +127,16 @@ def test_gear_that_takes_no_address_is_named_and_the_others_get_theirs() -> None
     bus = Bus(Stubborn(random_preload=[7] * 5), new(9))
     assert bus.run(commission(0, 63)) == {"kept": [], "assigned": [[0, 9]], "failed": [7] * 5, "left": True}
     assert "gear at 0x000007 does not take a short address" in bus.told
+
+
+def test_gear_that_takes_no_address_and_does_not_withdraw_hides_others_until_all_draw_again() -> None:
+    class Deaf(Stubborn):
+        def send(self, cmd: Any) -> Any:
+            return None if cmd.frame.as_integer >> 8 == WITHDRAW else super().send(cmd)
+
+    bus = Bus(Deaf(random_preload=[7, 9, 9, 9, 9]), new(8, 8))
+    result = bus.run(commission(0, 63))
+    assert (result["assigned"], result["failed"], result["left"]) == ([[0, 8]], [7, 9, 9, 9, 9], True)
 
 
 def test_a_search_that_only_ever_ends_where_nobody_is_ends() -> None:
