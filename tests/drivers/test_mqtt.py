@@ -275,6 +275,18 @@ def test_closing_says_goodbye_and_what_was_written_leaves_first(wicked: Wicked) 
     assert packet(end)[0] == 0xE0  # DISCONNECT
 
 
+def test_a_message_does_not_wait_for_the_acknowledgement_of_the_one_before(
+    wicked: Wicked, links: list[MqttLink]
+) -> None:
+    link = MqttLink("out", "127.0.0.1", wicked.port, publish="a")
+    links.append(link)
+    let_in(link, wicked)
+    connection = link._connection
+    assert connection is not None
+    client: Any = connection._client
+    assert client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
 def test_a_link_that_was_never_opened_starts_nothing_and_closes() -> None:
     link = MqttLink("out", "localhost", 1, publish="a")
     link.write(b"x", 0)
