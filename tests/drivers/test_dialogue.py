@@ -11,8 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.devices.dialogue import BUSY, LATE, Ask, Dialogue, Failed, Finished, Procedure
-from drivers.errors import LinkLost
-from drivers.interfaces import Receiver, unheard
 from drivers.links.memory import memory_pair
 from drivers.units import FOREVER_NS
 
@@ -282,52 +280,6 @@ def test_a_pause_is_kept_also_when_the_owed_answers_have_come() -> None:
     assert bench.dialogue.wake_ns == T + 501
     bench.run(10_000)
     assert bench.done[0].t_ns == T + 501
-
-
-class Port:
-    """A link with line settings that can be lost."""
-
-    name = "part"
-    receiver: Receiver = staticmethod(unheard)
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Any, ...]] = []
-        self.lost = False
-
-    def set_line(self, baud: int, parity: str, t_ns: int) -> None:
-        self.calls.append((baud, parity, t_ns))
-
-    def write(self, data: bytes, t_ns: int) -> None:
-        self.calls.append((data, t_ns))
-        if self.lost:
-            raise LinkLost("part", t_ns, "gone")
-
-
-def test_line_settings_are_made_before_each_try_where_the_link_has_any() -> None:
-    port = Port()
-    done: list[Finished] = []
-    dialogue = Dialogue("part", port, PROCEDURES, done.append)  # type: ignore[arg-type]
-    dialogue.start("one", ("a", {"line": (115_200, "E"), "tries": 2}), 0)
-    dialogue.advance(T)
-    assert port.calls == [(115_200, "E", 0), (b"a", 0), (115_200, "E", T), (b"a", T)]
-    bench = Bench()
-    bench.dialogue.start("one", ("a", {"line": (115_200, "E")}), 0)
-    assert bench.asked == [(0, "a")]
-
-
-def test_a_lost_link_is_no_answer_and_nothing_worse() -> None:
-    port = Port()
-    done: list[Finished] = []
-    dialogue = Dialogue("part", port, PROCEDURES, done.append)  # type: ignore[arg-type]
-    port.lost = True
-    dialogue.start("each", ("a",), 0)
-    dialogue.advance(T)
-    port.lost = False
-    dialogue.advance(2 * T)
-    assert dialogue.heard("a=1", 2 * T + 1)
-    dialogue.advance(dialogue.wake_ns)
-    assert [end.result for end in done] == [["1"]]
-    assert dialogue.link_losses == 2
 
 
 Moves = list[tuple[str, int]]
