@@ -63,7 +63,7 @@ def _peer(said: argparse.Namespace) -> int:
     try:
         with _stopping() as stopped, wire:
             _say(f"{part} at {baud} baud on {wire.path}: {said.fault or facts.shows}")
-            _say(f"try:  leeze-drivers probe {part} --port {wire.path}")
+            _say(f"try:  leeze-drivers probe {part} --port {wire.path} {facts.more}".rstrip())
             end_ns = FOREVER_NS if said.seconds is None else clock.now_ns() + int(said.seconds * NS_PER_S)
             while (now_ns := clock.now_ns()) < end_ns and not stopped() and wire.fault is None:
                 clock.sleep_until_ns(min(end_ns, now_ns + LOOK_NS))

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from drivers.codecs import ld2410
 from drivers.codecs.leezenflow_sensor import Reading
 from drivers.links.memory import MemoryLink
 from drivers.units import FOREVER_NS, NS_PER_S
@@ -18,6 +19,9 @@ from hil.benches.pty_wire import RunningPeer
 from hil.peers import kld7, ops243, ranging
 from hil.peers.dali_gateway import DaliGateway, GatewayPeer
 from hil.peers.dali_lunatone import LubaPeer, SciPeer
+from hil.peers.hilink import Ld2410Answers, Ld2450Answers, ld2410_peer, ld2450_peer
+from hil.peers.modbus_models import Ao8Model, ModbusModel, Sdm120Model, Urm14Model
+from hil.peers.modbus_slaves import ModbusSlaves
 from hil.peers.radar import RadarPeer
 from hil.traffic.rider import Rider, Segment
 
@@ -43,11 +47,12 @@ class Make(Protocol):
 
 
 class FarEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """One part's: `baud` is the bit rate it really has, `shows` what there is to see."""
+    """One part's: `baud` is the bit rate it really has, `shows` what there is to see, `more` what to tell `probe`."""
 
     baud: int
     shows: str
     make: Make
+    more: str = ""
 
 
 class FromNow:
@@ -158,18 +163,82 @@ def _lamps(peer: type[GatewayPeer]) -> Make:
     return make
 
 
+def _ld2450(name: str, link: MemoryLink, say: Say) -> RunningPeer:
+    return ld2450_peer(name, link, Ld2450Answers())
+
+
+def _ld2410(name: str, link: MemoryLink, say: Say) -> RunningPeer:
+    def frame(t_ns: int) -> bytes:
+        walks, away_cm = (ld2410.NOBODY, 0) if t_ns // LEG_NS % 2 else (ld2410.MOVING, 145 + t_ns // NS_PER_S % 50)
+        return ld2410.encode_report(ld2410.Report(walks, away_cm, 60, 0, 0, away_cm))
+
+    return ld2410_peer(name, link, Ld2410Answers(), frame=frame)
+
+
+class _Bay(Urm14Model):
+    """A car comes and goes."""
+
+    def before(self, t_ns: int) -> None:
+        self.distance = 24_000 if t_ns // LEG_NS % 2 else 9_000
+        super().before(t_ns)
+
+
+class _Outputs(Ao8Model):
+    """Tells of every voltage that changes."""
+
+    def __init__(self, say: Say) -> None:
+        super().__init__()
+        self._say, self._said = say, dict(self.holding)
+
+    def written(self, start: int, count: int, t_ns: int) -> None:
+        for number, value in self.holding.items():
+            if value != self._said[number]:
+                self._say(f"output {number + 1}: {self._said[number]} mV -> {value} mV")
+        self._said = dict(self.holding)
+
+
+def _slave(model: Callable[[Say], ModbusModel], baud: int) -> Make:
+    def make(name: str, link: MemoryLink, say: Say) -> RunningPeer:
+        return ModbusSlaves(name, link, [model(say)], baud=baud)
+
+    return make
+
+
+def _loaded_meter(say: Say) -> Sdm120Model:
+    """231.4 V, 0.432 A, 100 W, 1234.5 kWh; each value as the two halves of a float."""
+    meter = Sdm120Model()
+    for register, words in _LOAD.items():
+        meter.show(register, words)
+    return meter
+
+
+_LOAD = {
+    0x00: (0x4367, 0x6666),  # 231.4 V
+    0x06: (0x3EDD, 0x2F1B),  # 0.432 A
+    0x0C: (0x42C8, 0x0000),  # 100 W
+    0x46: (0x4248, 0x0000),  # 50 Hz
+    0x48: (0x449A, 0x5000),  # 1234.5 kWh
+}
+
 _WALKER = "a walker goes to and fro, 3 to 18 m away"
 _CAR = "a car comes and goes every 12 s"
 _LAMPS = f"{len(LAMPS)} dark lamps, short addresses {LAMPS[0]} to {LAMPS[-1]}"
 
 FAR_ENDS: dict[str, FarEnd] = {
     "ld2451": FarEnd(baud=115_200, shows=_WALKER, make=_ld2451),
+    "ld2450": FarEnd(baud=256_000, shows="somebody walks up to it, is gone, and again", make=_ld2450),
+    "ld2410": FarEnd(baud=256_000, shows="somebody comes and goes every 12 s", make=_ld2410),
     "kld7": FarEnd(baud=115_200, shows=_WALKER, make=_kld7),
     "ops243": FarEnd(baud=19_200, shows=_WALKER, make=_ops243),
     "a02yyuw": FarEnd(baud=9_600, shows=_CAR, make=_a02yyuw),
     "aj-sr04m": FarEnd(baud=9_600, shows=_CAR, make=_aj_sr04m),
     "mb7389": FarEnd(baud=9_600, shows=_CAR, make=_mb7389),
     "leezenflow-sensor": FarEnd(baud=115_200, shows="a mild day, a line every 2 s", make=_leezenflow_sensor),
+    "urm14": FarEnd(baud=19_200, shows=_CAR, make=_slave(lambda say: _Bay(), 19_200)),
+    "waveshare-ao8": FarEnd(
+        baud=9_600, shows="eight outputs at 0 V", make=_slave(_Outputs, 9_600), more="--set variant=B"
+    ),
+    "sdm120": FarEnd(baud=2_400, shows="a load of 100 W", make=_slave(_loaded_meter, 2_400)),
     "atxled": FarEnd(baud=19_200, shows=_LAMPS, make=_lamps(DaliGateway)),
     "luba": FarEnd(baud=38_400, shows=_LAMPS, make=_lamps(LubaPeer)),
     "sci": FarEnd(baud=38_400, shows=_LAMPS, make=_lamps(SciPeer)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -18,6 +19,9 @@ SENSELESS_PCT = 50
 """More than this without sense, and a frame among it may be chance."""
 
 BABBLING_PCT = 30
+BABBLING_NS = 200 * NS_PER_MS
+"""One line or frame, said at once, is no babbling."""
+
 BITS_PER_BYTE = 10  # start, eight data bits, stop; a parity bit makes a tenth more
 SAMPLE_BYTES = 12
 
@@ -107,6 +111,13 @@ def judge(seen: Evidence) -> Finding:
     return _found(seen, "silent", f"no byte in {seconds}", _MEND_SILENT)
 
 
+def mend_wrong_part(heard: str, others: Mapping[str, str]) -> str:
+    """What to do where the bytes of another part came; `others` as in Evidence."""
+    wires = {own_reader(content): wire for content, wire in others.items()}
+    swapped = f"; wire {wires[heard]} should carry those: are the two swapped?" if heard in wires else ""
+    return f"another part hangs on this wire{swapped}"
+
+
 def _says_nothing(latest: Quantity | None) -> bool:
     """A lamp whose level is not known has not answered: that value tells of the silence."""
     return isinstance(latest, LampStatus) and latest.level is None
@@ -117,12 +128,9 @@ def _senseless(seen: Evidence, came: str) -> Finding:
     watch = seen.watch
     likely = [one for one in recognise(watch.kept) if one.part != own_reader(seen.content)]
     if likely:
-        others = {own_reader(content): wire for content, wire in seen.others.items()}
-        other = others.get(likely[0].part)
-        swapped = f"; wire {other} should carry those: are the two swapped?" if other else ""
         text = f"{came}; these are bytes of a {likely[0].part} ({likely[0].sense_pct} % make sense)"
-        return _found(seen, "wrong-part", text, f"another part hangs on this wire{swapped}")
-    took_ns = max(NS_PER_MS, watch.last_in_ns - watch.first_in_ns)
+        return _found(seen, "wrong-part", text, mend_wrong_part(likely[0].part, seen.others))
+    took_ns = max(BABBLING_NS, watch.last_in_ns - watch.first_in_ns)
     load_pct = 100 * watch.bytes_in * BITS_PER_BYTE * NS_PER_S // (took_ns * seen.baud) if seen.baud else 0
     if load_pct >= BABBLING_PCT:
         text = f"{came}; it fills {min(load_pct, 100)} % of the wire without a pause"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from drivers.bench.finding import Evidence, Finding, judge
+from drivers.bench.finding import Evidence, Finding, judge, mend_wrong_part
 from drivers.bench.ports import open_wire
+from drivers.bench.recognise import own_reader, recognise, sense_of
 from drivers.bench.session import Clock, Session
 from drivers.bench.watch import WireWatch
 from drivers.errors import InputError, LinkLost
 from drivers.interfaces import Device
 from drivers.links.uart import UartLink
-from drivers.parts.part import Decoded, Options, Part
+from drivers.parts.part import Options, Part
 from drivers.units import NS_PER_MS, NS_PER_S
 
 SETTLE_NS = NS_PER_S
@@ -22,9 +23,9 @@ SETTLE_NS = NS_PER_S
 ASKING_S = 1.0
 """How long a part that says nothing unasked is asked at each other bit rate."""
 
-ENOUGH_BYTES = 20
+ENOUGH_BYTES, PLENTY_BYTES = 20, 512
 LISTENING_NS = 2_500 * NS_PER_MS
-"""How long it is listened to at most at each other bit rate; 20 bytes that make sense are enough."""
+"""How long it is listened to at most at each other bit rate."""
 
 Progress = Callable[[str], None]
 
@@ -140,64 +141,72 @@ class Bench:
 
 
 def search_baud(
-    found: Finding, link: UartLink, session: Session, part: Part, bauds: Sequence[int], progress: Progress
+    found: Finding,
+    link: UartLink,
+    session: Session,
+    part: Part,
+    bauds: Sequence[int],
+    progress: Progress,
+    others: Mapping[str, str] | None = None,
 ) -> Finding:
-    """Bytes came and made no sense: listen at the other bit rates that the part can be set to."""
-    decode, watch = part.decode, session.watch[link.name]
-    others = [baud for baud in bauds if baud != link.baud]
-    if decode is None or not others or part.takes_anything:
+    """Bytes came and made no sense: do they at one of the other `bauds`, to this part or to another one?
+
+    `others`: what other wires of the board carry, see Evidence.
+    """
+    watch = session.watch[link.name]
+    rest = [baud for baud in bauds if baud != link.baud]
+    if not rest:
         return found
     devices, session.devices = session.devices, []
     was, parity = link.baud, link.parity
     patience_ns = min(int((part.bench.patience_s if part.bench else 1) * NS_PER_S), LISTENING_NS)
+    own = own_reader(part.name)
     try:
-        for baud in others:
+        for baud in rest:
             progress(f"{part.name}: bytes without sense at {was} baud; trying {baud}")
             now_ns = session.clock.now_ns()
             link.set_line(baud, parity, now_ns)
             session.run(now_ns + 50 * NS_PER_MS)  # what was under way at the old rate
             watch.forget()
-            enough = _sense(watch, decode)
-            session.run(session.clock.now_ns() + patience_ns, enough)
-            events, skipped_bytes = decode(watch.kept)
-            if events and skipped_bytes * 2 < len(watch.kept):
-                return Finding(
-                    device=found.device,
-                    verdict="wrong-baud",
+            session.run(session.clock.now_ns() + patience_ns, _Sense(watch, own))
+            if sense_of(own, watch.kept):
+                return msgspec.structs.replace(
+                    found,
                     text=f"{found.text} at {was} baud; at {baud} baud it makes sense",
                     mend=f"set the wire to {baud} baud, or the part to {was}",
-                    counters=found.counters,
-                    sample_hex=found.sample_hex,
+                )
+            likely = recognise(watch.kept)
+            if likely and likely[0].part != own:
+                return msgspec.structs.replace(
+                    found,
+                    verdict="wrong-part",
+                    text=f"{found.text} at {was} baud; at {baud} baud these are bytes of a {likely[0].part}",
+                    mend=mend_wrong_part(likely[0].part, others or {}),
                 )
     except LinkLost as lost:
         return msgspec.structs.replace(found, text=f"{found.text}; other bit rates were not tried: {lost.detail}")
     finally:
         session.devices = devices
         _set_back(link, was, parity, session.clock.now_ns())
-    return Finding(
-        device=found.device,
-        verdict="wrong-baud",
-        text=f"{found.text}, nor at {', '.join(map(str, others))} baud",
+    return msgspec.structs.replace(
+        found,
+        text=f"{found.text}, nor at {', '.join(map(str, rest))} baud",
         mend=f"{found.mend} Is it a {part.name} at all?",
-        counters=found.counters,
-        sample_hex=found.sample_hex,
     )
 
 
-def _sense(watch: WireWatch, decode: Callable[[bytes], Decoded]) -> Callable[[], bool]:
-    """Tells when enough bytes have come that make sense; reads them anew only when more have come."""
-    read = 0
+class _Sense:
+    """True when enough has come to tell whose bytes they are, or that they are nobody's."""
 
-    def enough() -> bool:
-        nonlocal read
-        kept = watch.kept
-        if len(kept) < ENOUGH_BYTES or len(kept) == read:
+    def __init__(self, watch: WireWatch, own: str) -> None:
+        self._watch, self._own, self._read = watch, own, 0
+
+    def __call__(self) -> bool:
+        kept = self._watch.kept
+        if len(kept) < self._read + ENOUGH_BYTES:
             return False
-        read = len(kept)
-        events, skipped_bytes = decode(kept)
-        return len(events) > 1 and skipped_bytes * 2 < read
-
-    return enough
+        self._read = len(kept)
+        return len(kept) >= PLENTY_BYTES or sense_of(self._own, kept) or bool(recognise(kept))
 
 
 def _set_back(link: UartLink, baud: int, parity: str, now_ns: int) -> None:

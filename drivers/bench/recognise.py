@@ -42,7 +42,7 @@ def own_reader(content: str) -> str:
     return _READERS.get(content, content)
 
 
-_READERS = {"dali": "atxled"}
+_READERS = {"dali": "atxled", "urm14": "modbus", "sdm120": "modbus", "waveshare-ao8": "modbus"}
 
 
 def sense_of(part: str, data: bytes) -> bool:
