@@ -136,8 +136,8 @@ class Transaction(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def restored(cls, state: list[Any]) -> Transaction:
         """From its snapshot."""
-        *place, values = state
-        return cls(*place, tuple(values))
+        address, function, start, count, values = state
+        return cls(address, function, start, count, tuple(values))
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -180,6 +180,11 @@ def write_coils(address: int, start: int, values: tuple[int, ...]) -> Transactio
 def encode_request(asked: Transaction) -> bytes:
     """The request's frame, e.g. ``encode_request(read(12, 5)).hex() == "0c03000500019516"``."""
     return _framer().buildFrame(_request_pdu(asked))
+
+
+def prepare() -> None:
+    """Load pymodbus now, which takes about 0.1 s, and not in the middle of the first transaction."""
+    encode_request(read(1, 0))
 
 
 def find_reply(asked: Transaction, data: bytes, known: int = 0) -> Answer | None:
