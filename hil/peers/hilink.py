@@ -247,7 +247,7 @@ class HilinkPeer:
             if not off:
                 self._link.write(bytes.fromhex(text), now_ns)
         if now_ns >= self._report_ns:
-            self._report_ns += self._period_ns
+            self._report_ns += ((now_ns - self._report_ns) // self._period_ns + 1) * self._period_ns
             if not off and not self.answers.configuring and (data := self._frame(now_ns)):
                 self._link.write(data, now_ns)
 

@@ -33,12 +33,12 @@ class Desk:
         stored: dict[str, str] | None = None,
         off: tuple[tuple[int, int], ...] = (),
         frame: Callable[[int], bytes] = lambda t_ns: IDLE_FRAME,
-        tap: Callable[[bytes], bytes] = lambda data: data,
+        stale_ns: int = 3 * NS_PER_S,
     ) -> None:
         near, self.far = memory_pair("radar-1")
         self.emitted: list[Quantity] = []
         self.answers = Ld2451Answers(faults, stored)
-        self.radar = Ld2451Radar("radar-1", near, self.emitted.append, settings=settings)
+        self.radar = Ld2451Radar("radar-1", near, self.emitted.append, settings=settings, stale_ns=stale_ns)
         self.peer: HilinkPeer = ld2451_peer("radar-1", self.far, self.answers, off=off, frame=frame, phase_ns=7)
         self.now_ns = 0
 
@@ -195,6 +195,15 @@ def test_trouble_with_settings_is_told_again_after_a_silence_and_ends_with_it() 
     desk.run(40 * NS_PER_S)
     reason = "settings: trigger_count stays 1, wanted 2, snr_level stays 4, wanted 5"
     assert desk.health() == [(False, reason), (False, "no frame"), (True, ""), (False, reason)]
+
+
+def test_a_part_that_is_unplugged_while_it_is_told_is_silent_and_nothing_else() -> None:
+    desk = Desk(off=((10, 20 * NS_PER_S),), stale_ns=1_500 * NS_PER_MS)  # gone after its first frame
+    desk.run(19 * NS_PER_S)
+    assert desk.health() == [(False, "no frame")]
+    desk.run(30 * NS_PER_S)
+    assert desk.health() == [(False, "no frame"), (True, "")]
+    assert desk.told() == f"00ff {ALL} 00fe"
 
 
 def test_an_answer_that_makes_no_sense_is_no_setting() -> None:

@@ -272,3 +272,10 @@ def test_a_radar_on_the_path_answers_nothing_while_it_is_silent_and_to_itself() 
     other_near.receiver = near.receiver
     other_near.write(ENABLE[4:], 22 * NS_PER_S)
     assert said == [bytes.fromhex(ENABLE_ACKS["ld2451"])]
+
+
+def test_a_peer_that_was_not_run_for_long_reports_once_and_keeps_its_grid() -> None:
+    wire = Wire("ld2450", phase_ns=7)
+    wire.peer.run(60 * NS_PER_S)
+    assert len(wire.said) == 1
+    assert wire.peer.wake_ns == 60 * NS_PER_S + 7
