@@ -37,6 +37,7 @@ from drivers.codecs.modbus_rtu import (
     failure,
     find_reply,
     is_damaged,
+    prepare,
     silence_ns,
     wire_ns,
 )
@@ -116,6 +117,7 @@ class ModbusBus:
         self._late_ns = 0  # and until when
         self._lost = False
         link.receiver = self.on_bytes
+        prepare()
 
     def add_device(
         self,
