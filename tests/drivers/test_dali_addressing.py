@@ -156,6 +156,11 @@ def test_a_search_that_only_ever_ends_where_nobody_is_ends() -> None:
     assert (result["left"], result["assigned"], bus.sent[-1].frame >> 8) == (True, [], TERMINATE)
 
 
+def test_when_the_word_that_somebody_is_left_is_lost_it_is_asked_again() -> None:
+    bus = Bus(fakes.Gear(0), new(7), lost=frozenset({65}))  # after 64 questions who is there
+    assert bus.run(commission(0, 63))["assigned"] == [[1, 7]]
+
+
 @given(st.sets(st.integers(0, 0xFFFFFE), max_size=6), st.sets(st.integers(0, 63), max_size=4), st.data())
 @settings(max_examples=60, deadline=None)
 def test_whatever_one_answer_is_lost_all_end_with_an_address_of_their_own(

@@ -1,0 +1,90 @@
+"""DALI lamps behind each of the gateways in board files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from boards.build import Board, build
+from boards.load import parse_board
+from boards.parts import contents
+from drivers.buses.dali import DaliBus
+from drivers.buses.dali_gateways import AtxLedGateway, LubaGateway, SciGateway
+from drivers.errors import InputError
+from drivers.links.memory import memory_pair
+
+BOARD = """
+format = 1
+name = "yard"
+title = "A board for tests"
+model = "laptop"
+product = "lighting"
+period_ms = 20
+
+[wires.dali]
+kind = "uart"
+port = "/dev/ttyUSB0"
+baud = {baud}
+"""
+LAMP = """
+[devices.lamp-{n}]
+part = "{part}"
+wire = "dali"
+short_address = {n}
+"""
+
+
+def built(text: str) -> tuple[Board, list[bytes]]:
+    sent: list[bytes] = []
+
+    def link_for(name: str, wire: Any) -> Any:
+        near, far = memory_pair(name)
+        far.receiver = lambda data, t_ns: sent.append(data)
+        return near
+
+    return build(parse_board(text, "yard.toml"), link_for=link_for, emit=lambda value: None), sent
+
+
+@pytest.mark.parametrize(
+    ("part", "baud", "content", "gateway", "frame"),
+    [
+        ("atxled", 19_200, "dali", AtxLedGateway, b"h02FE\n"),
+        ("luba", 38_400, "luba", LubaGateway, bytes.fromhex("593207001003 02fe0000 da".replace(" ", ""))),
+        ("sci", 38_400, "sci", SciGateway, bytes.fromhex("a302fe005f")),
+    ],
+)
+def test_lamps_of_one_wire_share_their_gateway(part: str, baud: int, content: str, gateway: type, frame: bytes) -> None:
+    text = BOARD.format(baud=baud) + "".join(LAMP.format(n=n, part=part) for n in (0, 1))
+    board, sent = built(text)
+    assert list(board.devices) == ["dali"]
+    bus = board.devices["dali"]
+    assert isinstance(bus, DaliBus)
+    assert isinstance(bus.gateway, gateway)
+    board.lamps["lamp-1"].set_level(254, 0)
+    bus.advance(0)
+    assert sent == [frame]
+    assert contents(parse_board(text, "yard.toml")) == {"dali": content}
+
+
+def test_a_lamp_that_is_asked_how_it_is_is_a_device_of_the_board() -> None:
+    text = BOARD.format(baud=38_400) + LAMP.format(n=3, part="luba") + "check_s = 60\npower_s = 900\n"
+    board, sent = built(text)
+    assert list(board.devices) == ["dali", "lamp-3"]
+    for device in (board.devices["lamp-3"], board.devices["dali"]):
+        device.advance(0)
+    assert sent[0][6:8] == b"\x07\x90"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (BOARD.format(baud=19_200) + LAMP.format(n=0, part="luba"), "38400"),
+        (BOARD.format(baud=38_400) + LAMP.format(n=0, part="luba") + LAMP.format(n=1, part="sci"), "wire"),
+        (BOARD.format(baud=38_400) + LAMP.format(n=0, part="sci") + "check_s = -1\n", "check_s"),
+    ],
+    ids=["other baud", "two gateways on one wire", "no such period"],
+)
+def test_what_cannot_be_is_refused(text: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        parse_board(text, "yard.toml")
