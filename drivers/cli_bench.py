@@ -18,6 +18,7 @@ from drivers.errors import BenchError, InputError
 from drivers.hex_text import parse_hex
 from drivers.parts import PARTS, part
 from drivers.parts.part import Options, Order
+from drivers.quantities import DeviceHealth, Message
 from drivers.units import NS_PER_MS, NS_PER_S
 
 REPLY_NS = 1_500 * NS_PER_MS
@@ -171,7 +172,8 @@ def _tell(bench: Bench, tell: Callable[[int], None]) -> int:
     session.run(session.clock.now_ns() + REPLY_NS)
     for chunk in session.watch[bench.link.name].recent:
         print(f"{'out' if chunk.outward else 'in '}  {chunk.data.hex(' ')}")
-    for value in values[-8:]:
+    told = [value for value in values if isinstance(value, Message | DeviceHealth)]  # what the order is answered with
+    for value in told or values[-8:]:
         print(f"says {in_words(value)}")
     return 1 if any(getattr(value, "ok", True) is False for value in values) else 0
 

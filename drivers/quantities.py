@@ -155,7 +155,9 @@ class WallTime(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
-    """A message of another controller: `source` is the device it came in by, `body` its decoded JSON object."""
+    """A message of another controller, or what a part answered to an order: `source` is the device it came in by,
+    `body` its decoded JSON object.
+    """
 
     t_ns: int
     source: str

@@ -14,7 +14,7 @@ import msgspec
 
 from controllers.core.contract import Command, Gate, LampLevel, PanelFrame, Policy
 from drivers.errors import DriverError
-from drivers.interfaces import Device, Lamp, Panel, Watchdog
+from drivers.interfaces import Device, Lamp, Panel
 from drivers.quantities import Quantity
 from drivers.units import FOREVER_NS
 
@@ -41,7 +41,6 @@ class ScanCycle:
         inbox: the list the devices emit into; shared with them.
         devices: everything with a timer, in the order it is served.
         lamps, panels, speakers: outputs by name; a command for an unknown one is a programming error.
-        watchdogs: fed at the end of every tick, so that they drop when ticks stop or never end.
         always_step: step policy, gate and devices at every tick, due or not. For proofs of the law of waking.
     """
 
@@ -57,13 +56,11 @@ class ScanCycle:
         lamps: Mapping[str, Lamp] | None = None,
         panels: Mapping[str, Panel] | None = None,
         speakers: Mapping[str, Speaker] | None = None,
-        watchdogs: Sequence[Watchdog] = (),
         always_step: bool = False,
     ) -> None:
         self.name, self.period_ns = name, period_ns
         self.policy, self.gate, self.inbox, self.devices = policy, gate, inbox, tuple(devices)
         self.lamps, self.panels, self.speakers = dict(lamps or {}), dict(panels or {}), dict(speakers or {})
-        self.watchdogs = tuple(watchdogs)
         self.always_step = always_step
         self.observer: Observer | None = None
         self.ticks = 0
@@ -87,8 +84,6 @@ class ScanCycle:
                 self._act(allowed, now_ns)
             if self.observer is not None and (inputs or asked or allowed):
                 self.observer(now_ns // self.period_ns, now_ns, inputs, asked, allowed)
-        for watchdog in self.watchdogs:
-            watchdog.feed(now_ns)
 
     def _act(self, allowed: Sequence[Command], now_ns: int) -> None:
         for command in allowed:

@@ -130,7 +130,6 @@ def lighting_controller(
         list(board.devices.values()),
         lamps={name: board.lamps[name] for name in lamps},
         speakers=_speakers(board),
-        watchdogs=tuple(board.watchdogs.values()),
     )
     return Controller(board, cycle, fade_code(light.rise_s))
 
@@ -170,7 +169,6 @@ def greenwave_controller(site: GreenwaveSite, description: BoardDescription, lin
         list(board.devices.values()),
         panels=board.panels,
         speakers=_speakers(board),
-        watchdogs=tuple(board.watchdogs.values()),
     )
     return Controller(board, cycle)
 

@@ -67,6 +67,7 @@ class RealTimeLoop:
     ) -> None:
         self.status = status
         self._controller, self._cycle = controller, controller.cycle
+        self._watchdogs = tuple(controller.board.watchdogs.values())
         self._wires, self._clock = wires, clock
         self._wall = WallTimeSource(clock, synchronised)
         self._cycle.observer = status.observe
@@ -95,6 +96,8 @@ class RealTimeLoop:
         self._due_ns = cycle.due_ns(max(self._ticked_ns, t_ns - 1))
         if self._due_ns <= t_ns:
             cycle.tick(t_ns)
+            for watchdog in self._watchdogs:
+                watchdog.feed(t_ns)  # their wake makes the loop come around in time to feed them again
             self.status.ticked(late_ns, passed_over)
             self._ticked_ns = t_ns
             self._due_ns = cycle.due_ns(t_ns)

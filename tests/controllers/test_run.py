@@ -111,7 +111,7 @@ class Rig:
             self.clock.sleep_until_ns(self.clock.now_ns() + spend(now_ns))
 
         self.cycle.tick = counted
-        board: Any = SimpleNamespace(lamps={}, devices={})
+        board: Any = SimpleNamespace(lamps={}, devices={}, watchdogs={})
         self.said: list[str] = []
         controller = Controller(board, self.cycle)
         self.synchronised = True
