@@ -6,6 +6,7 @@ it a board file and use `leeze-boards probe`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class Detected(msgspec.Struct, frozen=True, kw_only=True):
         """Tables for a board file; empty where nothing was recognised."""
         if not self.part:
             return ""
-        name = Path(self.port).name.lower().replace("tty", "wire-")
+        name = re.sub(r"[^a-z0-9]+", "-", Path(self.port).name.lower().replace("tty", "wire-")).strip("-")
         if self.address is not None:
             bus = self.port.rpartition("-")[2]
             return (

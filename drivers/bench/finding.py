@@ -84,7 +84,9 @@ def judge(seen: Evidence) -> Finding:
     if frames:
         heard = f"{frames} {'frame' if frames == 1 else 'frames'} in {seconds}"
         if seen.health is not None and not seen.health.ok:
-            return _found(seen, "unwell", f"{heard}, but: {seen.health.reason}")
+            absent = "answer" in seen.health.reason or "reply" in seen.health.reason
+            mend = _MEND_NOT_THIS_ONE if absent else ""
+            return _found(seen, "unwell", f"{heard}, but: {seen.health.reason}", mend)
         skipped = seen.counters.get("skipped_bytes", 0)
         if skipped * 100 > SENSELESS_PCT * max(1, watch.bytes_in):
             return _senseless(seen, f"{watch.bytes_in} bytes in {seconds}, hardly a frame of it ({frames})")
