@@ -144,12 +144,16 @@ class Connection:
         client.loop_start()
 
     def publish(self, payload: bytes) -> int | None:
-        """Hand one message over; its number, or None if the connection is going (`gone` follows)."""
+        """Hand one message over; its number, or None if the connection is going (`gone` follows).
+
+        At QoS 1 and 2 a message that paho refuses counts as handed over: when the connection goes just now, paho may
+        call refused what has left.
+        """
         client, settings = self._client, self._settings
         if client is None:
             return None
         info = client.publish(self._publish, payload, settings.qos, settings.retain)
-        return int(info.mid) if info.rc == 0 else None
+        return int(info.mid) if info.rc == 0 or settings.qos else None
 
     def goodbye(self) -> None:
         """Leave as one should: the broker keeps our last will to itself. `gone` follows."""
