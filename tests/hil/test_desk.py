@@ -106,6 +106,12 @@ def test_a_part_that_has_to_be_asked_is_asked_at_its_other_bit_rates(capsys: pyt
     assert "no byte came back at 19200 baud; at 9600 baud it answers" in said
 
 
+def test_a_level_that_nobody_told_does_not_count_as_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = probed(capsys, wire("atxled", 9_600), "--seconds", "2")  # the question has ended by then
+    assert found["latest"] is not None
+    assert (code, found["verdict"]) == (1, "no-answer"), found
+
+
 def test_a_lamp_that_is_not_there_is_no_fault_of_the_gateway(capsys: pytest.CaptureFixture[str]) -> None:
     code, found = probed(capsys, wire("atxled"), "--address", "9")
     assert (code, found["verdict"]) == (1, "unwell")
