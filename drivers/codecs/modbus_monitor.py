@@ -32,6 +32,8 @@ MAX_FRAME_BYTES: Final = 256
 SLICE_BYTES: Final = 4096
 _NAMES: Final = {**FUNCTIONS, REPORT_SERVER_ID: "report server id"}
 _FUNCTION = re.compile(rb"[\x01-\x06\x0f-\x11\x81-\x86\x8f-\x91]")
+_HEAD = re.compile(rb"(?=[\x01-\xf7][\x01-\x04\x11\x81-\x86\x8f-\x91]|[\x00-\xf7][\x05\x06\x0f\x10])")
+_REFUSALS: Final = frozenset(function | 0x80 for function in _NAMES)
 _REQUEST, _REPLY, _EITHER, _EXCEPTION = range(4)
 
 
@@ -106,10 +108,42 @@ class ModbusMonitor:
 
     def feed(self, data: bytes) -> list[Event]:
         """Events of all frames that are complete with `data`, in the order in which they end."""
+        if not self._pending and 5 <= len(data) <= MAX_FRAME_BYTES and (alone := self._alone(data)) is not None:
+            return [alone]
         events: list[Event] = []
         for at in range(0, len(data), SLICE_BYTES):
             self._feed(data[at : at + SLICE_BYTES], events)
         return events
+
+    def _alone(self, data: bytes) -> Event | None:
+        """The event of a chunk that is one frame, in which nothing else could end before it does.
+
+        None: not that, or not certain; the search will tell.
+        """
+        size, function, said = len(data), data[1], data[2]
+        if not 0 < data[0] <= MAX_ADDRESS:
+            return None
+        for match in _HEAD.finditer(data, 1, size - 2):  # could what begins here end sooner?
+            start = match.start()
+            other, count = data[start + 1], data[start + 2]
+            if (
+                start + 8 < size
+                or other == REPORT_SERVER_ID
+                or (other <= 4 and 0 < count < size - start - 5)
+                or (other > 0x80 and start + 5 < size and count in EXCEPTIONS)
+            ):
+                return None
+        kind = -1
+        if 1 <= function <= 4:
+            if size == 8:
+                kind = _REQUEST if said not in (1, 2) else -1
+            elif size == 5 + said and (size < 8 or not 1 <= data[4] << 8 | data[5] <= 2000):
+                kind = _REPLY if function < 3 or not said & 1 else -1
+        elif size == 8:
+            kind = _EITHER if function in (5, 6) else _REPLY if function in (15, 16) else -1
+        elif size == 5 and said in EXCEPTIONS and function in _REFUSALS:
+            kind = _EXCEPTION
+        return self._event(data, kind) if kind >= 0 else None
 
     def _feed(self, chunk: bytes, events: list[Event]) -> None:
         known, data = len(self._pending), self._pending + chunk

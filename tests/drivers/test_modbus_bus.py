@@ -162,6 +162,24 @@ def test_a_late_answer_is_dropped_and_counted() -> None:
     assert [done.result for done in rig.done] == [None, [7]]
 
 
+def test_rubbish_soon_after_another_devices_silence_is_not_held_against_whoever_was_asked() -> None:
+    rig = Rig()
+    rig.ask(12)
+    rig.go()
+    rig.go()  # 12 is silent, and may be about to answer
+    rig.ask(13)
+    rig.go()
+    rig.answer(READ_ANSWER[:5])
+    rig.go()
+    assert (rig.done[-1].ok, rig.bus._slaves[13].misses, rig.bus._slaves[13].pause_until_ns) == (False, 0, 0)
+    rig.now_ns += 500 * NS_PER_MS
+    rig.ask(13)
+    rig.go()
+    rig.answer(READ_ANSWER[:5])
+    rig.go()
+    assert (rig.done[-1].ok, rig.bus._slaves[13].misses) == (False, 1)
+
+
 def test_a_damaged_reply_ends_the_transaction_at_once() -> None:
     rig = Rig()
     rig.ask()

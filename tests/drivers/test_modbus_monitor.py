@@ -197,6 +197,73 @@ def test_false_heads_that_claim_the_longest_frame_hold_nothing_back() -> None:
     assert monitor.skipped_bytes == len(before)
 
 
+nested = st.builds(
+    lambda before, inner, after: with_crc(bytes((12, 3, len(before + inner + after) & ~1)) + (before + inner + after)),
+    st.binary(max_size=3),
+    frames,
+    st.binary(max_size=3),
+)
+askew = st.builds(lambda head, rest: with_crc(head + rest), heads, st.binary(min_size=1, max_size=12))
+
+
+@settings(max_examples=400)
+@given(st.lists(frames | nested | askew, max_size=6))
+def test_frames_that_come_one_a_chunk_are_read_like_bytes_that_come_one_by_one(chunks: list[bytes]) -> None:
+    monitor = ModbusMonitor()
+    found = [event for chunk in chunks for event in monitor.feed(chunk)]
+    single, other = feed_single(b"".join(chunks))
+    assert (found, monitor.snapshot()) == (single, other.snapshot())
+
+
+FRAMES = [
+    ASK,
+    SAY,
+    framed("0c8302"),
+    framed("0c060008000c"),
+    framed("010f0002000101 01"),
+    framed("010f00020001"),
+    framed("0110000100020400aa00bb"),
+    framed("01010101"),
+    framed("0111"),
+    framed("011102aaff"),
+    framed("00060008000c"),
+]
+
+
+def test_a_frame_inside_another_is_found_first_however_they_come() -> None:
+    for inner in FRAMES:
+        for before in range(8):
+            for after in range(8):
+                body = b"\xff" * before + inner + b"\xff" * after
+                outer = with_crc(bytes((12, 3, len(body))) + body)
+                events, monitor = feed(outer)
+                assert (events, monitor.snapshot()) == (feed_single(outer)[0], feed_single(outer)[1].snapshot())
+                assert monitor.skipped_bytes + monitor.pending_bytes >= len(outer) - len(inner), (inner, before, after)
+
+
+@pytest.mark.parametrize("inner", [ASK, framed("0c0304 1234 5678"), framed("0c8302")])
+def test_a_frame_that_ends_one_byte_before_the_frame_around_it_is_found_first(inner: bytes) -> None:
+    """Its last byte is the first of the other's checksum."""
+    for filler in range(0x10000):
+        body = b"\xff\xff\xff\xff" + filler.to_bytes(2, "big") + b"\xff" + inner[:-1]
+        outer = with_crc(bytes((12, 3, len(body))) + body)
+        if len(body) % 2 == 0 and outer[-2] == inner[-1]:
+            break
+        if len(body) % 2:
+            body = b"\xff" + body
+            outer = with_crc(bytes((12, 3, len(body))) + body)
+            if outer[-2] == inner[-1]:
+                break
+    assert outer[-1 - len(inner) : -1] == inner
+    assert feed(outer)[0] == feed_single(outer)[0] == feed(inner)[0]
+
+
+def test_a_reply_that_begins_like_a_whole_request_is_one() -> None:
+    request = framed("0c03 0a05 0001")
+    outer = with_crc(request[:3] + request[3:] + b"\xff" * 5)
+    assert feed(outer)[0] == feed_single(outer)[0] == [Request(12, 3, 0x0A05, 1)]
+
+
 @given(anything, st.lists(st.integers(1, 40), max_size=30))
 def test_cut_anywhere_the_events_are_the_same(data: bytes, cuts: list[int]) -> None:
     events = both(data)

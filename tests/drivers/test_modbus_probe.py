@@ -38,12 +38,6 @@ def test_a_urm14_that_does_not_answer_is_told_with_what_to_look_at(capsys: pytes
     assert "are A and B swapped?" in text
 
 
-def test_a_urm14_with_damaged_answers_is_unwell_or_makes_no_sense(capsys: pytest.CaptureFixture[str]) -> None:
-    code, text = said(capsys, wire(Urm14Model(), 19_200, "wrong-crc"), "probe", "urm14", "--seconds", "1")
-    assert code == 1
-    assert "bad_frames" in text
-
-
 def test_a_level_is_sent_to_a_lamp_and_what_passed_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     model = Ao8Model()
     code, text = said(
