@@ -102,7 +102,11 @@ def test_every_board_of_the_catalog_is_fine_and_carries_its_own_file_name(name: 
     ("text", "place", "mend"),
     [
         (ONE_RADAR.replace("baud =", "buad ="), "$.wires.radar-1: unknown key `buad`", "did you mean `baud`?"),
-        (ONE_RADAR + 'colour = "red"\n', "$.devices.radar-1: unknown key `colour`", "known keys: stale_ms, wire"),
+        (
+            ONE_RADAR + 'colour = "red"\n',
+            "$.devices.radar-1: unknown key `colour`",
+            "known keys: direction, frozen_s, ",
+        ),
         (ONE_RADAR.replace("period_ms", "period_sm"), "$: unknown key `period_sm`", "did you mean `period_ms`?"),
         (ONE_RADAR.replace("115200", '"fast"'), "$.wires.radar-1.baud: expected `int | null`, got `str`", ""),
         (ONE_RADAR.replace("format = 1", "format = 2"), "$.format: invalid enum value 2", ""),

@@ -105,9 +105,11 @@ def test_an_unmodified_program_is_seen_and_driven_by_the_rig(
     registered: dict[str, str], rig: tuple[LinesPeer, GpioSocket]
 ) -> None:
     lines, link = rig
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell may ignore it
     program = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM], env=registered, text=True, stdout=subprocess.PIPE
     )
+    signal.signal(signal.SIGINT, before)
     try:
         assert program.stdout is not None
         out = program.stdout
