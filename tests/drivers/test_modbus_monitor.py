@@ -241,7 +241,7 @@ def test_a_frame_inside_another_is_found_first_however_they_come() -> None:
                 assert monitor.skipped_bytes + monitor.pending_bytes >= len(outer) - len(inner), (inner, before, after)
 
 
-@pytest.mark.parametrize("inner", [ASK, framed("0c0304 1234 5678"), framed("0c8302")])
+@pytest.mark.parametrize("inner", [ASK, SAY, framed("0c0304 1234 5678"), framed("0c8302")])
 def test_a_frame_that_ends_one_byte_before_the_frame_around_it_is_found_first(inner: bytes) -> None:
     """Its last byte is the first of the other's checksum."""
     for filler in range(0x10000):
@@ -259,9 +259,9 @@ def test_a_frame_that_ends_one_byte_before_the_frame_around_it_is_found_first(in
 
 
 def test_a_reply_that_begins_like_a_whole_request_is_one() -> None:
-    request = framed("0c03 0a05 0001")
-    outer = with_crc(request[:3] + request[3:] + b"\xff" * 5)
-    assert feed(outer)[0] == feed_single(outer)[0] == [Request(12, 3, 0x0A05, 1)]
+    for low in range(256):
+        outer = with_crc(framed(f"0c03 0a{low:02x} 0001") + b"\xff" * 5)
+        assert feed(outer)[0] == feed_single(outer)[0] == [Request(12, 3, 0x0A00 | low, 1)]
 
 
 @given(anything, st.lists(st.integers(1, 40), max_size=30))

@@ -152,17 +152,19 @@ def test_a_urm14_whose_external_temperature_is_gone_gets_it_again() -> None:
     assert model.holding[7] == 215
 
 
-def test_a_silent_urm14_says_why_and_is_configured_when_it_is_back() -> None:
+@pytest.mark.parametrize("passive", [True, False])
+def test_a_silent_urm14_says_why_and_is_configured_when_it_is_back(passive: bool) -> None:
     model = Urm14Model()
-    rig = Rig([model], lambda bus: [Urm14("bay-3", bus)], dead(2, 30))
+    rig = Rig([model], lambda bus: [Urm14("bay-3", bus, passive=passive)], dead(2, 30))
     rig.run(2)
-    model.holding[8] = 0
+    model.holding[8] = 1
     (lost,) = rig.health(29)
     assert lost[0] is False
     assert lost[1].startswith("no reply; is it powered")
     assert rig.health(45) == [(True, "")]
     assert ranges(rig.run(46)) == [1235] * 2
-    assert model.holding[8] == 4
+    assert model.holding[8] == (4 if passive else 0)
+    assert rig.parts[0].counters()["forgets"] == 0  # it is set before it is believed
 
 
 @pytest.mark.parametrize(
