@@ -65,6 +65,11 @@ def test_nothing_is_held_of_a_frame_that_can_no_longer_be_one(dead: bytes) -> No
     assert feed(b"R1234")[1].pending_bytes == 5
 
 
+def test_a_chunk_of_the_size_of_a_frame_that_holds_something_else_is_skipped() -> None:
+    found, stream = feed(b"R12x4\r")
+    assert (found, stream.skipped_bytes) == ([], 6)
+
+
 @pytest.mark.parametrize("before", [b"R", b"R12", b"R1234"])
 def test_a_whole_frame_in_a_chunk_of_its_own_ends_the_wait_for_another(before: bytes) -> None:
     stream = feed(before)[1]
