@@ -85,7 +85,7 @@ def _list(said: argparse.Namespace) -> int:
         return 0
     width = max(len(board.name) for board in boards)
     for board in boards:
-        print(f"{board.name:<{width}}  {board.product:<9}  {board.title}{'  [bench]' if board.bench else ''}")
+        print(f"{board.name:<{width}}  {board.product:<11}  {board.title}{'  [bench]' if board.bench else ''}")
     return 0
 
 

@@ -75,7 +75,12 @@ def _card(board: BoardDescription, wire: str, devices: list[str]) -> Card:
     hookup = part.hookup or Hookup(signal="network")
     between = _between(board, wire, hookup)
     shown = devices[0] if len(devices) == 1 else f"{devices[0]} … {devices[-1]} ({len(devices)})"
-    made = [_row(board, wire, said, shown, terminal, between) for terminal in hookup.terminals]
+    terminals, place = hookup.terminals, board.wires[wire]
+    on_header = isinstance(place, UartWire) and place.uart is not None
+    if on_header and not any(terminal.carries in _OPPOSITE for terminal in terminals):
+        side = "converter" if between else "part"  # the part's own pins are not known, or lie beyond the converter
+        terminals = (Terminal(f"{side}'s TX", "tx"), Terminal(f"{side}'s RX", "rx"), *terminals)
+    made = [_row(board, wire, said, shown, terminal, between) for terminal in terminals]
     for name in devices:
         for pin in part.pins(board.devices[name], name):
             direction = "output" if pin.out else "input"
