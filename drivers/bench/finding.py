@@ -90,7 +90,8 @@ def judge(seen: Evidence) -> Finding:
         skipped = seen.counters.get("skipped_bytes", 0)
         if skipped * 100 > SENSELESS_PCT * max(1, watch.bytes_in):
             return _senseless(seen, f"{watch.bytes_in} bytes in {seconds}, hardly a frame of it ({frames})")
-        if skipped * 100 > NOISY_PCT * max(1, watch.bytes_in):
+        # whoever begins to listen in the middle of a frame skips the rest of that one
+        if skipped > watch.bytes_in // frames and skipped * 100 > NOISY_PCT * watch.bytes_in:
             text = f"{heard}, {skipped} of {watch.bytes_in} bytes make no sense"
             mend = "check ground, screen and length of the cable, and that nobody else sends"
             return _found(seen, "noisy", text, mend)

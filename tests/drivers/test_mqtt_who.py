@@ -112,7 +112,10 @@ def test_two_clients_with_one_id_are_told_and_do_not_fight_at_full_speed(served:
     loop.open()
     loop.link(served, ("a",), settings=settings, name="second")
     loop.until(lambda: bool(loop.lost), "the first to be put out")
-    assert "has gone; is it still running? Does another client use the id 'west'?" in str(loop.lost[0])
+    said = str(loop.lost[0])  # mosquitto 2.0.11 only hangs up, later ones say why
+    hangs_up = "has gone; is it still running? Does another client use the id 'west'?"
+    says_why = "has another client with the id 'west'; give every controller its own client_id"
+    assert hangs_up in said or says_why in said
     loop.until(lambda: len(loop.lost) == 6, "them to put each other out again and again")
     assert {lost.device for lost in loop.lost} == {"first", "second"}
     assert max(loop.pauses_ns) > 3 * min(loop.pauses_ns)

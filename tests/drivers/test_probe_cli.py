@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from drivers.bench.finding import Evidence, judge
 from drivers.bench.recognise import recognise
+from drivers.bench.watch import WireWatch
 from drivers.bench.words import in_words, plotted, sparkline
 from drivers.cli import main
 from drivers.codecs.ld2451 import Target, encode_report
 from drivers.links.memory import MemoryLink
 from drivers.quantities import Climate, DeviceHealth, PowerReading, Presence, Range, SpeedReport
-from drivers.units import NS_PER_MS
+from drivers.units import NS_PER_MS, NS_PER_S
 from hil.benches.pty_wire import PtyWire
 
 REPORT = encode_report([Target(-5, 13, True, 3, 123)])
@@ -144,3 +146,26 @@ def test_the_port_may_be_a_name_that_udev_gave(capsys: pytest.CaptureFixture[str
     with made:
         assert main(["probe", "ld2451", "--port", str(tmp_path / "radar-1")]) == 0
     assert "good" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("frames", "skipped", "verdict"),
+    [(10, 0, "good"), (10, 10, "good"), (10, 11, "noisy"), (100, 6, "noisy"), (100, 5, "good"), (10, 60, "wrong-baud")],
+)
+def test_a_frame_joined_in_its_middle_is_no_noise_and_more_than_that_is(
+    frames: int, skipped: int, verdict: str
+) -> None:
+    watch = WireWatch("radar")
+    watch.passed(False, bytes(range(128, 228)), 0)
+    counters = {"frames": frames, "skipped_bytes": skipped}
+    seen = Evidence(
+        device="radar",
+        trouble="",
+        watch=watch,
+        counters=counters,
+        health=None,
+        latest=None,
+        values=0,
+        listened_ns=NS_PER_S,
+    )
+    assert judge(seen).verdict == verdict
