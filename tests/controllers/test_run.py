@@ -14,7 +14,7 @@ import pytest
 from controllers.core.contract import Command
 from controllers.core.scan_cycle import ScanCycle
 from controllers.service.assemble import Controller, assemble
-from controllers.service.run import DRAIN_NS, LONGEST_SLEEP_NS, RealTimeLoop
+from controllers.service.loop import DRAIN_NS, LONGEST_SLEEP_NS, RealTimeLoop
 from controllers.service.sites import load_site
 from controllers.service.status import PERIOD_NS as STATUS_NS
 from controllers.service.status import Status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from controllers.service.assemble import Controller, assemble
-from controllers.service.run import RealTimeLoop
+from controllers.service.loop import RealTimeLoop
 from controllers.service.sites import load_site
 from controllers.service.status import Status
 from drivers.clock import VirtualClock
