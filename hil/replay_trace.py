@@ -14,11 +14,11 @@ from drivers.errors import InputError
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
 from drivers.links.tap import Sink
+from drivers.recording.digest import ChainDigest
 from drivers.recording.events import Wall, WireBytes
 from drivers.recording.reader import TraceReader
 from drivers.units import NS_PER_MS, NS_PER_S
 from hil.benches.in_process import Fork, InProcessBench, Slot
-from hil.digest import ChainDigest
 from hil.driving import Drive
 from hil.fitting import check_path
 from hil.judge.reference import Sent

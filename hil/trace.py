@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from drivers.errors import InputError
+from drivers.recording.digest import ChainDigest, OnBlock, OnRecord, Run
 from drivers.recording.events import Event, Repeated, WireBytes
 from drivers.recording.reader import TraceReader
 from drivers.units import NS_PER_MS, NS_PER_S
-from hil.digest import ChainDigest, OnBlock, OnRecord, Run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,7 +23,7 @@ DEFAULT_PERIOD_NS = NS_PER_MS
 """Scan period of a trace that names none."""
 
 Record = tuple[int, str, bool, bytes, Run | None]
-"""(tick, wire, outward, data, run): one record of the digest, see hil.digest."""
+"""(tick, wire, outward, data, run): one record of the digest, see drivers.recording.digest."""
 
 
 class Difference(msgspec.Struct, frozen=True):

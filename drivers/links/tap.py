@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from drivers.errors import LinkLost
 from drivers.interfaces import ByteLink, OnLine, Receiver, RepeatReceiver, unheard, unheard_line, unheard_repeat
 from drivers.units import FOREVER_NS
 
@@ -24,6 +25,17 @@ class LineSink(Protocol):
 
     def line(self, wire: int, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
         """From `t_ns` on `wire` runs with these settings: its port was opened, or they were changed."""
+
+
+@runtime_checkable
+class LossSink(Protocol):
+    """A sink that also wants to know which writes did not leave; else what `passed` told counts as sent."""
+
+    def lost(self, wire: int, t_ns: int) -> None:
+        """What was told last to go out on `wire` raised LinkLost; or a change of its line did, where nothing was told.
+
+        `t_ns` is the time given to the write.
+        """
 
 
 class Tap:
@@ -54,15 +66,28 @@ class Tap:
         self._line_before(baud, parity, stopbits, t_ns)
 
     def write(self, data: bytes, t_ns: int) -> None:
-        """Record, then send."""
+        """Record, then send. Raises LinkLost, after a LossSink was told."""
         self._sink.passed(self._wire, True, data, t_ns)
-        self._inner.write(data, t_ns)
+        try:
+            self._inner.write(data, t_ns)
+        except LinkLost:
+            self._lost(t_ns)
+            raise
 
     def set_line(self, baud: int, parity: str, t_ns: int) -> None:
         """Change the inner link's line where it has one; recorded when it has taken effect. Raises LinkLost."""
         set_line = getattr(self._inner, "set_line", None)
-        if set_line is not None:
+        if set_line is None:
+            return
+        try:
             set_line(baud, parity, t_ns)
+        except LinkLost:
+            self._lost(t_ns)
+            raise
+
+    def _lost(self, t_ns: int) -> None:
+        if isinstance(self._sink, LossSink):
+            self._sink.lost(self._wire, t_ns)
 
     @property
     def baud(self) -> int:

@@ -102,4 +102,71 @@ class Other(msgspec.Struct, frozen=True, gc=False, tag=True):
     data: bytes
 
 
-Event = WireBytes | Repeated | Line | Value | Tick | Decision | Wall | Snapshot | Other
+class Late(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The loop came too late for the ticks from `due_ns` to before `from_ns`: none of them ran. `t_ns` is `due_ns`."""
+
+    t_ns: int
+    board: str
+    due_ns: int
+    from_ns: int
+
+
+class Lost(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """What was recorded last to go out on `wire` raised LinkLost, or a change of its line did."""
+
+    t_ns: int
+    board: str
+    wire: str
+
+
+class Mark(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The controller was ``"started"``, or began its clean stop: ``"stopping"``."""
+
+    t_ns: int
+    board: str
+    what: str
+
+
+class Ticks(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """`ran` scan cycles ran since the last such record, or since the file began; those left out do not count."""
+
+    t_ns: int
+    board: str
+    ran: int
+
+
+class Gap(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """`records` of the time from `from_ns` to `to_ns` (= `t_ns`) were lost: they came faster than could be written."""
+
+    t_ns: int
+    board: str
+    from_ns: int
+    to_ns: int
+    records: int
+
+
+class Digest(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Chain value, as hex, of everything the file holds of `board` before this record (drivers.recording.digest)."""
+
+    t_ns: int
+    board: str
+    digest: str
+
+
+Event = (
+    WireBytes
+    | Repeated
+    | Line
+    | Value
+    | Tick
+    | Decision
+    | Wall
+    | Snapshot
+    | Late
+    | Lost
+    | Mark
+    | Ticks
+    | Gap
+    | Digest
+    | Other
+)

@@ -16,12 +16,18 @@ from mcap.records import Channel, Metadata
 from drivers.recording.container import MESSAGE_HEAD, RECORD_HEAD
 from drivers.recording.events import (
     Decision,
+    Digest,
     Event,
+    Gap,
+    Late,
     Line,
+    Lost,
+    Mark,
     Other,
     Repeated,
     Snapshot,
     Tick,
+    Ticks,
     Value,
     Wall,
     Wire,
@@ -29,7 +35,7 @@ from drivers.recording.events import (
 )
 from drivers.recording.provenance import Provenance
 from drivers.recording.walk import DAMAGE, RecordWalk, opened
-from drivers.recording.writer import METADATA, RAW
+from drivers.recording.writer import CONTROLLER_METADATA, METADATA, RAW
 
 Maker = Callable[[int, bytes], Event]
 """(t_ns, message data) -> event. Raises msgspec.MsgspecError or ValueError on damaged data."""
@@ -57,24 +63,54 @@ class _Wall(msgspec.Struct):
     synchronised: bool
 
 
+class _Mark(msgspec.Struct):
+    what: str
+
+
+class _Late(msgspec.Struct):
+    due_ns: int
+    from_ns: int
+
+
+class _Ticks(msgspec.Struct):
+    ran: int
+
+
+class _Gap(msgspec.Struct):
+    from_ns: int
+    to_ns: int
+    records: int
+
+
+class _Digest(msgspec.Struct):
+    digest: str
+
+
 _idle = msgspec.json.Decoder(_Idle).decode
 _line = msgspec.json.Decoder(_LineSettings).decode
 _tick = msgspec.json.Decoder(_Tick).decode
 _wall = msgspec.json.Decoder(_Wall).decode
 _body = msgspec.json.Decoder(dict[str, Any]).decode
+_mark = msgspec.json.Decoder(_Mark).decode
+_late = msgspec.json.Decoder(_Late).decode
+_ticks = msgspec.json.Decoder(_Ticks).decode
+_gap = msgspec.json.Decoder(_Gap).decode
+_digest = msgspec.json.Decoder(_Digest).decode
 
 
 class TraceReader:
     """One trace file. Raises InputError if it cannot be read or is no MCAP file.
 
-    `provenance` and `wires` (in canonical order: by board, then name) are known at once, and so are `complete` (the
-    file has its end), `note` (where it ends or is damaged, empty if all is well) and `skipped_bytes`. `bad_chunks` and
-    `bad_messages` count what `events` had to leave out so far.
+    `provenance`, `controller` (what a flight recorder's file says of it, else empty) and `wires` (in canonical order:
+    by board, then name) are known at once, and so are `complete` (the file has its end), `note` (where it ends or is
+    damaged, empty if all is well) and `skipped_bytes`. `bad_chunks` and `bad_messages` count what `events` had to
+    leave out so far.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.provenance = Provenance()
+        self.controller: dict[str, str] = {}
         self.bad_chunks = 0
         self.bad_messages = 0
         self._channels: dict[int, Channel] = {}
@@ -161,6 +197,8 @@ class TraceReader:
             metadata = Metadata.read(ReadDataStream(io.BytesIO(body)))
             if metadata.name == METADATA:
                 self.provenance = Provenance.from_metadata(metadata.metadata)
+            elif metadata.name == CONTROLLER_METADATA:
+                self.controller = metadata.metadata
         except (*DAMAGE, AssertionError):
             self.bad_messages += 1
 
@@ -213,6 +251,14 @@ def _maker(channel: Channel) -> Maker:
         known = _wall(data)
         return Wall(t_ns, known.utc_ns, known.synchronised)
 
+    def late(t_ns: int, data: bytes) -> Event:
+        said = _late(data)
+        return Late(t_ns, board, said.due_ns, said.from_ns)
+
+    def gap(t_ns: int, data: bytes) -> Event:
+        said = _gap(data)
+        return Gap(t_ns, board, said.from_ns, said.to_ns, said.records)
+
     source, value_kind = about.get("source", ""), about.get("kind", "")
     makers: dict[str, Maker] = {
         "idle": repeated,
@@ -222,6 +268,12 @@ def _maker(channel: Channel) -> Maker:
         "tick": lambda t_ns, data: Tick(t_ns, board, _tick(data).tick),
         "decision": lambda t_ns, data: Decision(t_ns, board, _body(data)),
         "snapshot": lambda t_ns, data: Snapshot(t_ns, board, _body(data)),
+        "mark": lambda t_ns, data: Mark(t_ns, board, _mark(data).what),
+        "late": late,
+        "lost": lambda t_ns, data: Lost(t_ns, board, wire),
+        "ticks": lambda t_ns, data: Ticks(t_ns, board, _ticks(data).ran),
+        "gap": gap,
+        "digest": lambda t_ns, data: Digest(t_ns, board, _digest(data).digest),
     }
     kind = channel.topic.split("/")[1] if channel.topic.startswith("/") and channel.message_encoding == "json" else ""
     return makers.get(kind, lambda t_ns, data: Other(t_ns, channel.topic, data))

@@ -38,6 +38,17 @@ def plain_json(value: object) -> bytes:
     return msgspec.json.encode(dict(_hexed(key, inner) for key, inner in built.items()))
 
 
+def decision_json(command: msgspec.Struct | dict[str, Any]) -> bytes:
+    """A decision as it stands in a file, and as digests take it."""
+    return msgspec.json.encode(command) if _is_plain(type(command)) else plain_json(command)
+
+
+@functools.cache
+def _is_plain(kind: type) -> bool:
+    """True if a struct of this kind is the same JSON whichever way."""
+    return issubclass(kind, msgspec.Struct) and not holds_bytes(kind)
+
+
 def _hexed(key: str, inner: object) -> tuple[str, object]:
     return (f"{key}_hex", inner.hex()) if isinstance(inner, bytes) else (key, inner)
 

@@ -10,6 +10,15 @@ Topics (all but raw bytes are JSON with a schema; log time = monotonic time + `P
     /decision/BOARD/TARGET       a command that passed the last gate
     /snapshot/BOARD              all state
     /wall                        utc_ns, synchronised
+
+A flight recorder's file can be run again alone. It has the metadata "leeze-controller" and, besides:
+
+    /mark/BOARD                  what ("started" or "stopping")
+    /late/BOARD                  due_ns, from_ns: the loop came too late for the ticks from the one to before the other
+    /lost/BOARD/WIRE             what was recorded last to go out on the wire raised LinkLost
+    /ticks/BOARD                 ran: so many ticks since the last such record
+    /gap/BOARD                   from_ns, to_ns, records: so many were lost; nothing after it can be run again
+    /digest/BOARD                digest: chain value of all before it (drivers.recording.digest)
 """
 
 from __future__ import annotations
@@ -24,10 +33,11 @@ from drivers.quantities import Quantity
 from drivers.recording.container import ContainerWriter
 from drivers.recording.events import Wire
 from drivers.recording.provenance import Provenance
-from drivers.recording.schemas import ANYTHING, Schema, holds_bytes, plain_json, plain_schema
+from drivers.recording.schemas import ANYTHING, Schema, decision_json, plain_schema
 from drivers.units import FOREVER_NS
 
 METADATA = "leeze"
+CONTROLLER_METADATA = "leeze-controller"
 RAW = "application/octet-stream"
 
 
@@ -39,6 +49,14 @@ _IDLE = _record(first_ns="integer", last_ns="integer", count="integer", frame_he
 _LINE = _record(t_ns="integer", baud="integer", parity="string", stopbits="number")
 _TICK = _record(tick="integer", t_ns="integer")
 _WALL = _record(t_ns="integer", utc_ns="integer", synchronised="boolean")
+_FLIGHT = {
+    "mark": _record(t_ns="integer", what="string"),
+    "late": _record(due_ns="integer", from_ns="integer"),
+    "lost": _record(t_ns="integer"),
+    "ticks": _record(t_ns="integer", ran="integer"),
+    "gap": _record(from_ns="integer", to_ns="integer", records="integer"),
+    "digest": _record(t_ns="integer", digest="string"),
+}
 
 
 class TraceWriter:
@@ -121,12 +139,8 @@ class TraceWriter:
 
     def decision(self, board: str, command: msgspec.Struct | dict[str, Any], t_ns: int) -> None:
         """A command that passed the last gate: a struct, or a JSON-able dict; either may name its `target`."""
-        kind = type(command)
-        if isinstance(command, dict):
-            target, data = str(command.get("target", "")), plain_json(command)
-        else:
-            target = getattr(command, "target", "")
-            data = plain_json(command) if holds_bytes(kind) else msgspec.json.encode(command)
+        kind, data = type(command), decision_json(command)
+        target = str(command.get("target", "")) if isinstance(command, dict) else getattr(command, "target", "")
         key = ("decision", board, target, kind)
         channel = self._channels.get(key)
         if channel is None:
@@ -147,6 +161,42 @@ class TraceWriter:
         """At `t_ns` it was `utc_ns`."""
         channel = self._channels.get("wall") or self._add("wall", "/wall", "wall", _WALL, {})
         body = {"t_ns": t_ns, "utc_ns": utc_ns, "synchronised": synchronised}
+        self._message(channel, msgspec.json.encode(body), t_ns + self._base_ns)
+
+    def controller(self, about: dict[str, str]) -> None:
+        """Metadata from which a re-run builds the controller again, e.g. ``{"product": "lighting", ...}``."""
+        self._file.add_metadata(CONTROLLER_METADATA, about)
+
+    def mark(self, board: str, what: str, t_ns: int) -> None:
+        """The controller was ``"started"``, or is ``"stopping"``."""
+        self._flight("mark", board, "", {"t_ns": t_ns, "what": what}, t_ns)
+
+    def late(self, board: str, due_ns: int, from_ns: int) -> None:
+        """No tick ran from `due_ns` to before `from_ns`: the loop came too late for them."""
+        self._flight("late", board, "", {"due_ns": due_ns, "from_ns": from_ns}, due_ns)
+
+    def lost(self, board: str, wire: str, t_ns: int) -> None:
+        """What was recorded last to go out on `wire` raised LinkLost."""
+        self._flight("lost", board, wire, {"t_ns": t_ns}, t_ns)
+
+    def ticks(self, board: str, t_ns: int, ran: int) -> None:
+        """`ran` ticks since the last such record, or since the file began."""
+        self._flight("ticks", board, "", {"t_ns": t_ns, "ran": ran}, t_ns)
+
+    def gap(self, board: str, from_ns: int, to_ns: int, records: int) -> None:
+        """So many records were lost here."""
+        self._flight("gap", board, "", {"from_ns": from_ns, "to_ns": to_ns, "records": records}, to_ns)
+
+    def digest(self, board: str, t_ns: int, digest: str) -> None:
+        """Chain value, as hex, of all that stands before this record."""
+        self._flight("digest", board, "", {"t_ns": t_ns, "digest": digest}, t_ns)
+
+    def _flight(self, kind: str, board: str, wire: str, body: dict[str, Any], t_ns: int) -> None:
+        key = (kind, board, wire)
+        channel = self._channels.get(key)
+        if channel is None:
+            about = {"board": board, "wire": wire} if wire else {"board": board}
+            channel = self._add(key, f"/{kind}/{board}/{wire}".rstrip("/"), kind, _FLIGHT[kind], about)
         self._message(channel, msgspec.json.encode(body), t_ns + self._base_ns)
 
     def sink(self, wires: Sequence[Wire]) -> TraceSink:
@@ -199,3 +249,7 @@ class TraceSink:
     def line(self, wire: int, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
         """Line settings of `wire` from `t_ns` on."""
         self._writer.line(self._wires[wire].board, self._wires[wire].name, baud, parity, stopbits, t_ns)
+
+    def lost(self, wire: int, t_ns: int) -> None:
+        """What was told last to go out on `wire` raised LinkLost."""
+        self._writer.lost(self._wires[wire].board, self._wires[wire].name, t_ns)

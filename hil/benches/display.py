@@ -13,9 +13,9 @@ from controllers.service.assemble import greenwave_controller
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
 from drivers.links.tap import Sink
+from drivers.recording.digest import ChainDigest
 from drivers.units import NS_PER_MS
 from hil.benches.in_process import Fork, InProcessBench, Slot
-from hil.digest import ChainDigest
 from hil.peers.contract import Peer
 
 

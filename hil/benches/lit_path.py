@@ -19,9 +19,9 @@ from drivers.codecs.ld2451 import IDLE_FRAME
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
 from drivers.links.tap import Sink
+from drivers.recording.digest import ChainDigest
 from drivers.units import FOREVER_NS, NS_PER_MS
 from hil.benches.in_process import Fork, InProcessBench, Slot
-from hil.digest import ChainDigest
 from hil.judge.light_ledger import LightLedger
 from hil.judge.owed import LightPath
 from hil.judge.rules import RuleBook

@@ -43,7 +43,7 @@ GROUPS = (
     ("gate", ("controllers/core/failsafe", "controllers/core/calendar")),
     ("scan cycle", ("controllers/core",)),
     ("bus and messages", ("drivers/buses", "drivers/codecs", "drivers/devices")),
-    ("digest", ("hil/digest",)),
+    ("digest", ("recording/digest",)),
     ("judge", ("hil/judge",)),
     ("bench loop", ("hil/benches", "drivers/links", "hil/driving")),
 )

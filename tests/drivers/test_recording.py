@@ -28,12 +28,18 @@ from drivers.quantities import (
 )
 from drivers.recording.events import (
     Decision,
+    Digest,
     Event,
+    Gap,
+    Late,
     Line,
+    Lost,
+    Mark,
     Other,
     Repeated,
     Snapshot,
     Tick,
+    Ticks,
     Value,
     Wall,
     Wire,
@@ -82,6 +88,12 @@ def write_all(path: Path, provenance: Provenance, **more: Any) -> list[Event]:
         writer.decision("lamp", {"level": 0}, 43)
         writer.snapshot("lamp", {"policy": {"a": [1, None]}}, 44)
         writer.wall(45, UTC_NS + 45, True)
+        writer.mark("lamp", "started", 46)
+        writer.late("lamp", 60, 100)
+        writer.lost("lamp", "radar-1", 101)
+        writer.ticks("lamp", 102, 7)
+        writer.gap("lamp", 103, 110, 5)
+        writer.digest("lamp", 111, "ab" * 32)
     return [
         Line(5, "lamp", "radar-1", 115200, "N", 1.0),
         WireBytes(10, "lamp", "radar-1", False, b"\x00in"),
@@ -96,6 +108,12 @@ def write_all(path: Path, provenance: Provenance, **more: Any) -> list[Event]:
         Decision(43, "lamp", {"level": 0}),
         Snapshot(44, "lamp", {"policy": {"a": [1, None]}}),
         Wall(45, UTC_NS + 45, True),
+        Mark(46, "lamp", "started"),
+        Late(60, "lamp", 60, 100),
+        Lost(101, "lamp", "radar-1"),
+        Ticks(102, "lamp", 7),
+        Gap(110, "lamp", 103, 110, 5),
+        Digest(111, "lamp", "ab" * 32),
     ]
 
 
@@ -139,7 +157,7 @@ def test_the_mcap_library_reads_it_and_every_checksum_fits(tmp_path: Path) -> No
     assert summary.statistics is not None
     assert summary.statistics.message_count == len(written)
     assert summary.statistics.message_start_time == UTC_NS + 5
-    assert summary.statistics.message_end_time == UTC_NS + 45
+    assert summary.statistics.message_end_time == UTC_NS + 111
     assert summary.statistics.chunk_count == len(summary.chunk_indexes) > 3
     assert metadata["leeze"]["python"]
 

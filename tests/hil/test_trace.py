@@ -15,10 +15,10 @@ from rich.console import Console
 
 from drivers.errors import InputError
 from drivers.quantities import Detection, RadarReport
+from drivers.recording.digest import ChainDigest
 from drivers.recording.events import Wire
 from drivers.recording.provenance import Provenance
 from drivers.recording.writer import TraceWriter
-from hil.digest import ChainDigest
 from hil.trace import cat, digest, first_difference, info, print_info
 
 MS = 1_000_000

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.digest import ChainDigest
+from drivers.recording.digest import ChainDigest
 
 MS = 1_000_000
 PERIOD_NS = 20 * MS

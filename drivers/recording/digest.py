@@ -226,6 +226,40 @@ class ChainDigest:
             self._on_block(end_ns, self._link.hex())
 
 
+class FlightDigest:
+    """The chain over what a flight recorder's file holds of a board: all bytes of its wires, and its decisions.
+
+    A sink for taps. Decisions count as bytes of a wire behind the others. The value at any place of the file,
+    `hexdigest`, hangs on what stands before it alone.
+
+    Args:
+        period_ns: the scan period.
+        wires: names of the wires, in any order; a wire's number is its place here.
+        idle: the idle frame of each wire that has one, by its number.
+    """
+
+    def __init__(self, period_ns: int, wires: Sequence[str], idle: Mapping[int, bytes]) -> None:
+        names = sorted(wires)
+        self._numbers = [names.index(name) for name in wires]
+        self._decisions = len(names)
+        self._chain = ChainDigest(
+            period_ns, [*names, "decisions"], {self._numbers[wire]: frame for wire, frame in idle.items() if frame}
+        )
+        self.hexdigest = self._chain.hexdigest
+
+    def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
+        """`data` passed on `wire` at `t_ns`."""
+        self._chain.passed(self._numbers[wire], outward, data, t_ns)
+
+    def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        """The wire's idle frame came in `count` times. ValueError if `frame` is not its idle frame."""
+        self._chain.repeated(self._numbers[wire], frame, first_ns, last_ns, count)
+
+    def decided(self, data: bytes, t_ns: int) -> None:
+        """A decision, as drivers.recording.schemas.decision_json gives it."""
+        self._chain.passed(self._decisions, True, data, t_ns)
+
+
 def _packed(tick: int, key: int, data: bytes, run: Run | None) -> bytes:
     if run is None:
         return _HEAD.pack(tick, key, len(data)) + data
