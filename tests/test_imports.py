@@ -52,7 +52,7 @@ print(json.dumps(sorted(sys.modules)))
 CONTROLLER = """
 import json, sys
 from controllers.service.assemble import assemble
-from controllers.service.loop import RealTimeLoop
+from controllers.service.run import RealTimeLoop
 from controllers.service.sites import load_site
 assemble(load_site("kanalpromenade-reference"), controller="west")
 print(json.dumps(sorted(sys.modules)))

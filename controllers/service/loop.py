@@ -51,7 +51,7 @@ class FlightLog(Protocol):
         """The controller is about to start; its wires are open or being opened."""
 
     def passed_over(self, due_ns: int, from_ns: int) -> None:
-        """Places on the grid in [due_ns, from_ns) came too late, no tick runs at them. Told before that turn's bytes."""
+        """Places on the grid in [due_ns, from_ns) came too late, no tick runs at them. Told before the turn's bytes."""
 
     def wall(self, value: WallTime) -> None:
         """A wall time has been put into the inbox."""

@@ -31,12 +31,12 @@ PROGRAMS = {
     "board": 'from boards.build import build, load_board; build(load_board("kanalpromenade-lamp"), emit=print)',
     "controller": """
 from controllers.service.assemble import assemble
-from controllers.service.loop import RealTimeLoop
+from controllers.service.run import RealTimeLoop
 from controllers.service.sites import load_site
 assemble(load_site("kanalpromenade-reference"), controller="west")""",
     "controller_libraries": """
 from controllers.service.assemble import assemble
-from controllers.service.loop import RealTimeLoop
+from controllers.service.run import RealTimeLoop
 from controllers.service.sites import load_site
 assemble(load_site("kanalpromenade-reference"), controller="west")
 import gpiozero, serial  # what its wires load when they open""",
