@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import zstandard
 from mcap.data_stream import RecordBuilder
@@ -32,6 +32,7 @@ from mcap.records import (
 )
 
 from drivers.errors import InputError
+from drivers.recording.storage import DISK, OpenFile, Storage
 from drivers.units import FOREVER_NS
 
 MAGIC = b"\x89MCAP0\r\n"
@@ -50,14 +51,36 @@ _LEVEL = 1
 class ContainerWriter:
     """Writes one MCAP file. A chunk ends at `chunk_size_b` bytes or `chunk_ns` of log time, and goes out at once.
 
-    Memory is one chunk, plus about 100 bytes for each chunk written (the index at the file's end).
+    Memory is one chunk, plus about 100 bytes for each chunk written (the index at the file's end). Every call that
+    writes raises InputError, made from the OSError, if the file takes no more. What it did not take is kept: the next
+    call goes on at the same byte. A file that does not even take its first bytes is removed again.
+
+    Args:
+        path: the file.
+        library: who writes, for the header.
+        chunk_size_b, chunk_ns: see above.
+        storage: the file system.
+        replace: take the place of a file that is there; else that is an error.
     """
 
-    def __init__(self, path: Path, library: str, *, chunk_size_b: int = 1 << 20, chunk_ns: int = FOREVER_NS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        library: str,
+        *,
+        chunk_size_b: int = 1 << 20,
+        chunk_ns: int = FOREVER_NS,
+        storage: Storage = DISK,
+        replace: bool = True,
+    ) -> None:
+        self.path = path
         try:
-            self._file: BinaryIO = path.open("wb")
+            self._file: OpenFile | None = storage.create(path, replace=replace)
         except OSError as error:
-            raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+            raise self._refused(error) from error
+        self._open_file = self._file
+        self._out = bytearray()  # finished records that the file has not taken yet
+        self._finished = False
         self._chunk_size_b, self._chunk_ns = chunk_size_b, chunk_ns
         self._chunk_due_ns = FOREVER_NS
         self._written_b = 0
@@ -71,7 +94,18 @@ class ContainerWriter:
         self._first_ns, self._last_ns = 0, 0
         self._compress = zstandard.ZstdCompressor(level=_LEVEL).compress
         self._write(MAGIC + _packed(Header(profile="", library=library)))
-        self._file.flush()
+        try:
+            self._drain()
+        except InputError:
+            self._file.close()
+            with suppress(OSError):
+                storage.remove(path)
+            raise
+
+    @property
+    def size_b(self) -> int:
+        """Bytes of finished records, written or about to be; the open chunk is not among them."""
+        return self._written_b
 
     def add_metadata(self, name: str, metadata: dict[str, str]) -> None:
         """A named table of text."""
@@ -116,21 +150,57 @@ class ContainerWriter:
         """End the open chunk and hand everything to the operating system. An empty chunk is not written."""
         if self._buffer:
             self._end_chunk()
-        self._file.flush()
+        self._drain()
+
+    def finish(self) -> None:
+        """Write the open chunk and the summary; no message may follow. A second call goes on where one failed."""
+        if not self._finished:
+            if self._buffer:
+                self._end_chunk()
+            self._finish()
+            self._finished = True
+        self._drain()
+
+    def sync(self) -> None:
+        """Return when all that was handed over is on the disk. The one call for another thread. Raises OSError."""
+        self._open_file.sync()
 
     def close(self) -> None:
-        """Write the open chunk and the summary. A second call does nothing."""
-        if self._file.closed:
+        """Finish and close. A second call does nothing."""
+        if self._file is None:
             return
         try:
-            self.flush()
-            self._finish()
+            self.finish()
         finally:
-            self._file.close()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close the file as it stands; what it did not take is lost. A second call does nothing."""
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                file.close()
 
     def _write(self, data: bytes | bytearray) -> None:
-        self._file.write(data)
+        self._out += data
         self._written_b += len(data)
+
+    def _drain(self) -> None:
+        """Hand what waits to the operating system."""
+        if self._file is None or not self._out:
+            return
+        taken = 0
+        waiting = memoryview(bytes(self._out))
+        try:
+            while taken < len(waiting):
+                taken += self._file.write(waiting[taken:])
+        except OSError as error:
+            raise self._refused(error) from error
+        finally:
+            del self._out[:taken]
+
+    def _refused(self, error: OSError) -> InputError:
+        return InputError(f"{self.path}: cannot be written: {error.strerror or error}")
 
     def _end_chunk(self) -> None:
         used = [(channel, index) for channel, index in enumerate(self._index) if index]
@@ -169,6 +239,7 @@ class ContainerWriter:
         )
         self._buffer.clear()
         self._chunk_due_ns = FOREVER_NS
+        self._drain()
 
     def _finish(self) -> None:
         self._write(_packed(DataEnd(data_section_crc=0)))

@@ -34,6 +34,7 @@ from drivers.recording.container import ContainerWriter
 from drivers.recording.events import Wire
 from drivers.recording.provenance import Provenance
 from drivers.recording.schemas import ANYTHING, Schema, decision_json, plain_schema
+from drivers.recording.storage import DISK, Storage
 from drivers.units import FOREVER_NS
 
 METADATA = "leeze"
@@ -68,13 +69,25 @@ class TraceWriter:
         chunk_size_b: a chunk goes out when it holds this much; memory is about three times this.
         chunk_ns: a chunk goes out after this much time at the latest, e.g. 10 s for a flight recorder: a crash costs
             what came since.
+        storage: the file system.
+        replace: False makes an old file an InputError.
     """
 
     def __init__(
-        self, path: Path, provenance: Provenance, *, chunk_size_b: int = 1 << 20, chunk_ns: int = FOREVER_NS
+        self,
+        path: Path,
+        provenance: Provenance,
+        *,
+        chunk_size_b: int = 1 << 20,
+        chunk_ns: int = FOREVER_NS,
+        storage: Storage = DISK,
+        replace: bool = True,
     ) -> None:
         library = f"leeze {provenance.version}".strip()
-        self._file = ContainerWriter(path, library, chunk_size_b=chunk_size_b, chunk_ns=chunk_ns)
+        self._file = ContainerWriter(
+            path, library, chunk_size_b=chunk_size_b, chunk_ns=chunk_ns, storage=storage, replace=replace
+        )
+        self.container = self._file
         self._file.add_metadata(METADATA, provenance.to_metadata())
         self._base_ns = provenance.base_ns
         self._message = self._file.message
