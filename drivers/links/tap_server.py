@@ -7,15 +7,10 @@ shall listen has to be in the group the service runs as. The format: drivers.lin
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
 import select
 import socket
-import stat
 from pathlib import Path
 
-from drivers.errors import InputError
 from drivers.links.tap_records import (
     TapWire,
     encode_hello,
@@ -24,13 +19,12 @@ from drivers.links.tap_records import (
     encode_passed,
     encode_repeated,
 )
+from drivers.links.unix_ear import UnixEar
 
-MODE = 0o660
 LISTENERS = 4
 BUFFER_B = 1 << 18
 """What may wait for one listener beside what the socket itself takes (some 200 kB). A radar's wire gives 11 kB/s."""
 _READ_B = 4096
-_PROBE_S = 1.0
 
 
 class TapServer:
@@ -59,9 +53,8 @@ class TapServer:
         self._hello = encode_hello(board, wires)
         self._limit, self._buffer_b = listeners, buffer_b
         self._lines: dict[int, bytes] = {}
-        self._ear: socket.socket | None = None
+        self._ear: UnixEar | None = None
         self._poll: select.epoll | None = None
-        self._inode = -1
         self._listeners: dict[int, _Listener] = {}
 
     @property
@@ -74,20 +67,9 @@ class TapServer:
 
         Raises InputError: no such folder, no permission, another service has this tap, a file that is no socket.
         """
-        _make_room(self.path)
-        ear = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        mask = os.umask(0o777 & ~MODE)  # the mode is right from the first moment
-        try:
-            ear.bind(str(self.path))
-            ear.listen(self._limit)
-        except OSError as error:
-            ear.close()
-            raise InputError(f"tap {self.path}: {_mend(self.path, error)}") from None
-        finally:
-            os.umask(mask)
-        self._ear, self._inode = ear, self.path.stat().st_ino
+        self._ear = UnixEar(self.path, "tap", "--tap", self._limit)
         self._poll = select.epoll()
-        self._poll.register(ear.fileno(), select.EPOLLIN)
+        self._poll.register(self._ear.fileno(), select.EPOLLIN)
 
     def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
         """Hand it to every listener."""
@@ -130,21 +112,16 @@ class TapServer:
         self._poll.close()
         self._ear.close()
         self._ear = self._poll = None
-        with contextlib.suppress(OSError):
-            if self.path.stat().st_ino == self._inode:  # not if another service has put its own there
-                self.path.unlink()
 
     def _accept(self) -> None:
         assert self._ear is not None
         assert self._poll is not None
-        try:
-            end = self._ear.accept()[0]
-        except OSError:  # it has gone again, or we are short of descriptors
+        end = self._ear.accept()
+        if end is None:
             return
         if len(self._listeners) >= self._limit:
             end.close()
             return
-        end.setblocking(False)
         listener = _Listener(end, self._poll, self._buffer_b)
         self._listeners[end.fileno()] = listener
         for record in (self._hello, *self._lines.values()):
@@ -229,34 +206,3 @@ class _Listener:
             return 0
         except OSError:
             return -1
-
-
-def _make_room(path: Path) -> None:
-    """Take away a socket that nobody serves any more."""
-    try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise InputError(f"tap {path}: is a file; name a path for the socket, or move the file away")
-    except OSError:  # nothing there, or a folder that `bind` will complain of
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
-        asking.settimeout(_PROBE_S)
-        try:
-            asking.connect(str(path))
-        except (ConnectionRefusedError, FileNotFoundError):
-            with contextlib.suppress(OSError):
-                path.unlink()
-        except OSError as error:
-            raise InputError(f"tap {path}: {_mend(path, error)}") from None
-        else:
-            raise InputError(f"tap {path}: another service has it; stop that one, or name another path with --tap")
-
-
-def _mend(path: Path, error: OSError) -> str:
-    match error.errno:
-        case errno.ENOENT | errno.ENOTDIR:
-            return f"no such folder; make it with: mkdir -p {path.parent} (systemd: RuntimeDirectory=leeze)"
-        case errno.EACCES | errno.EPERM | errno.EROFS:
-            return "no permission; the service's user needs to own the folder (systemd: RuntimeDirectory=leeze)"
-        case errno.EADDRINUSE:
-            return "cannot be replaced; who owns it?"
-    return error.strerror or str(error)  # an over-long path has no errno
