@@ -9,6 +9,7 @@ from boards.parts import part_name, part_of
 from boards.schema import BoardDescription
 from boards.wires import GpioWire, MatrixWire, PwmWire
 from drivers.bench.finding import Evidence, Finding, judge
+from drivers.bench.joined import Joining
 from drivers.bench.probe import search_baud
 from drivers.bench.recognise import own_reader
 from drivers.bench.session import Clock
@@ -40,10 +41,18 @@ def probe_board(
         began_ns = clock.now_ns()
         devices = device_table(live)
         progress(f"{description.name}: {len(devices)} devices on {len(live.wires)} wires, up to {seconds:.0f} s")
-        session.run(began_ns + NS_PER_S // 5)  # the ports open
-        live.ask(clock.now_ns())
         least_ns = began_ns + NS_PER_S
-        session.run(began_ns + int(seconds * NS_PER_S), lambda: clock.now_ns() > least_ns and _all_heard(live, devices))
+        joining = Joining()
+
+        def all_heard() -> bool:
+            for name, device in devices.items():
+                watch = session.watch[live.description.devices[name].wire]
+                joining.look(device, watch, session.latest.get(name), session.values.get(name, 0))
+            return clock.now_ns() > least_ns and _all_heard(live, devices)
+
+        session.run(began_ns + NS_PER_S // 5, all_heard)  # the ports open
+        live.ask(clock.now_ns())
+        session.run(began_ns + int(seconds * NS_PER_S), all_heard)
         listened_ns = clock.now_ns() - began_ns
         found = []
         for name, device in devices.items():
@@ -61,6 +70,7 @@ def probe_board(
                 mute=_mute(live, name),
                 content=part_of(said).content(said),
                 others={content: wire for wire, content in live.contents.items() if wire != said.wire},
+                joined=joining[name],
             )
             found.append((said.wire, judge(evidence), session.latest.get(name)))
         return [(wire, _at_other_bauds(live, wire, one, progress), latest) for wire, one, latest in found]

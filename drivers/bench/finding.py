@@ -7,9 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from drivers.bench.joined import Joined, says_nothing
 from drivers.bench.recognise import own_reader, recognise, sense_of
 from drivers.bench.watch import WireWatch
-from drivers.quantities import DeviceHealth, LampStatus, Quantity
+from drivers.quantities import DeviceHealth, Quantity
 from drivers.units import NS_PER_MS, NS_PER_S
 
 Verdict = Literal["good", "noisy", "unwell", "silent", "no-answer", "wrong-baud", "wrong-part", "babbling", "no-port"]
@@ -51,7 +52,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     `trouble`: why its wire is not open. `watch`: its wire. `baud`: bit/s of the wire, 0 where it has none. `mute`: it
     takes orders and never speaks. `others`: what other wires of the board carry, by content: ``{"kld7": "lane-1"}``.
-    `listened_ns`: how long.
+    `listened_ns`: how long. `joined`: what of it came before the first frame.
     """
 
     device: str
@@ -66,6 +67,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     mute: bool = False
     content: str = ""
     others: dict[str, str] = {}
+    joined: Joined = Joined()
 
 
 _MEND_SILENT = "is it powered? Does its TX go to our RX (try them swapped)? Are the grounds joined?"
@@ -76,8 +78,11 @@ _MEND_NOT_THIS_ONE = "is this one powered? Is its address right? Does it hear us
 
 
 def judge(seen: Evidence) -> Finding:
-    """The word on it. For a wrong bit rate see `drivers.bench.probe.search_baud`, which listens at the others."""
-    frames = seen.counters.get("frames", 0) or (0 if _says_nothing(seen.latest) else seen.values)
+    """The word on it. Noise is what makes no sense after the first frame, see `drivers.bench.joined`.
+
+    For a wrong bit rate see `drivers.bench.probe.search_baud`, which listens at the others.
+    """
+    frames = seen.counters.get("frames", 0) or (0 if says_nothing(seen.latest) else seen.values)
     watch, seconds = seen.watch, f"{seen.listened_ns / NS_PER_S:.1f} s"
     if seen.trouble:
         return _found(seen, "no-port", seen.trouble)
@@ -87,12 +92,15 @@ def judge(seen: Evidence) -> Finding:
             absent = "answer" in seen.health.reason or "reply" in seen.health.reason
             mend = _MEND_NOT_THIS_ONE if absent else ""
             return _found(seen, "unwell", f"{heard}, but: {seen.health.reason}", mend)
-        skipped = seen.counters.get("skipped_bytes", 0)
-        if skipped * 100 > SENSELESS_PCT * max(1, watch.bytes_in):
+        skipped, joined = seen.counters.get("skipped_bytes", 0), seen.joined
+        senseless, bytes_in = skipped, watch.bytes_in
+        if watch.bytes_in > joined.bytes_in:  # else nothing followed the first frame, which may have been chance
+            senseless, bytes_in = skipped - joined.skipped_bytes, watch.bytes_in - joined.skipped_bytes
+        if senseless * 100 > SENSELESS_PCT * bytes_in:
             return _senseless(seen, f"{watch.bytes_in} bytes in {seconds}, hardly a frame of it ({frames})")
-        # whoever begins to listen in the middle of a frame skips the rest of that one
-        if skipped > watch.bytes_in // frames and skipped * 100 > NOISY_PCT * watch.bytes_in:
-            text = f"{heard}, {skipped} of {watch.bytes_in} bytes make no sense"
+        skipped -= joined.skipped_bytes
+        if skipped * 100 > NOISY_PCT * bytes_in:
+            text = f"{heard}, {skipped} of {bytes_in} bytes make no sense"
             mend = "check ground, screen and length of the cable, and that nobody else sends"
             return _found(seen, "noisy", text, mend)
         return _found(seen, "good", heard)
@@ -119,11 +127,6 @@ def mend_wrong_part(heard: str, others: Mapping[str, str]) -> str:
     wires = {own_reader(content): wire for content, wire in others.items()}
     swapped = f"; wire {wires[heard]} should carry those: are the two swapped?" if heard in wires else ""
     return f"another part hangs on this wire{swapped}"
-
-
-def _says_nothing(latest: Quantity | None) -> bool:
-    """A lamp whose level is not known has not answered: that value tells of the silence."""
-    return isinstance(latest, LampStatus) and latest.level is None
 
 
 def _senseless(seen: Evidence, came: str) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from drivers.bench.finding import Evidence, Finding, judge, mend_wrong_part
+from drivers.bench.joined import Joining
 from drivers.bench.ports import open_wire
 from drivers.bench.recognise import own_reader, recognise, sense_of
 from drivers.bench.session import Clock, Session
@@ -57,6 +58,7 @@ class Bench:
         """The link with the session's ear on it: write here."""
         self.device: Device = self.facts.device(part.name, self.wire, self.session.emit, options)
         self.session.devices.append(self.device)
+        self._joining = Joining()
 
     def _address(self, port: str) -> int | None:
         """The usual one; of a single line its number, which the port says: 17 of ``gpio:lgpio/17``."""
@@ -77,7 +79,7 @@ class Bench:
         self.ask(began_ns)
         session.run(began_ns + patience_ns, self._heard)
         if self._heard():
-            session.run(min(began_ns + patience_ns + SETTLE_NS, session.clock.now_ns() + SETTLE_NS))
+            session.run(min(began_ns + patience_ns + SETTLE_NS, session.clock.now_ns() + SETTLE_NS), self._look_on)
         found = self.judged(began_ns)
         if not isinstance(self.link, UartLink):
             return found
@@ -129,10 +131,21 @@ class Bench:
                 baud=self.baud,
                 mute=self.facts.wire in ("gpio", "pwm"),
                 content=self.part.name,
+                joined=self._joining[name],
             )
         )
 
+    def _look(self) -> None:
+        session, name = self.session, self.device.name
+        latest, values = session.latest.get(name), session.values.get(name, 0)
+        self._joining.look(self.device, session.watch[self.link.name], latest, values)
+
+    def _look_on(self) -> bool:
+        self._look()
+        return False
+
     def _heard(self) -> bool:
+        self._look()
         return bool(self.device.counters().get("frames") or self.session.values.get(self.device.name))
 
     def close(self) -> None:

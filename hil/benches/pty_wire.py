@@ -2,7 +2,9 @@
 
 A pseudo-terminal has no bit rate of its own, so this one is given one: bytes to the program leave at the pace of the
 peer's line, and where the program has set another bit rate, both sides mishear each other (`hil.benches.misheard`).
-Parity cannot be seen on a pseudo-terminal. Real time, one thread a wire.
+What the peer says while no program has the port open is lost, as on a UART that nobody has switched on; a terminal
+would keep it, at the bit rate that the last program left. Parity cannot be seen on a pseudo-terminal. Real time, one
+thread a wire.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import select
 import struct
 import threading
 import tty
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -29,7 +30,12 @@ _TCGETS2 = 0x802C542A
 _TERMIOS2 = struct.Struct("4IB19s2I")
 _BITS = 10
 _SLICE_NS = 5 * NS_PER_MS
+_UNREAD_NS = NS_PER_S
+"""How long bytes wait for a program that has the port open and does not read; a terminal itself keeps 4 kB more."""
+
 _JOIN_S = 2.0
+
+_UNREAD_BYTES = 1 << 20
 
 
 class RunningPeer(Protocol):
@@ -63,12 +69,15 @@ class PtyWire:
         self._babble = babble
         self._clock = SystemClock()
         self._waiting = bytearray()
+        self._heard = b""
+        self._taken_ns = 0
         self._free_ns = 0
         self._counted = 0
-        self._master, self._slave = pty.openpty()
-        tty.setraw(self._slave)
+        self._master, slave = pty.openpty()
+        tty.setraw(slave)  # stays so when it is closed
         os.set_blocking(self._master, False)
-        self.path = os.ttyname(self._slave)
+        self.path = os.ttyname(slave)
+        os.close(slave)  # from here on the master hangs up whenever no program has the port open
         if link_path is not None:
             link_path.unlink(missing_ok=True)
             link_path.symlink_to(self.path)
@@ -85,6 +94,13 @@ class PtyWire:
         fcntl.ioctl(self._master, _TCGETS2, raw, True)
         return int(_TERMIOS2.unpack(raw.tobytes())[-1])
 
+    @property
+    def is_open(self) -> bool:
+        """True while a program has the port open."""
+        poll = select.poll()  # one of its own: any thread may ask
+        poll.register(self._master, 0)
+        return not poll.poll(0)
+
     def start(self) -> None:
         """Run the peer from now on."""
         self._thread.start()
@@ -97,7 +113,7 @@ class PtyWire:
         os.write(self._wake_write, b"x")
         if self._thread.ident is not None:
             self._thread.join(_JOIN_S)
-        for fd in (self._master, self._slave, self._wake_read, self._wake_write):
+        for fd in (self._master, self._wake_read, self._wake_write):
             os.close(fd)
 
     def __enter__(self) -> PtyWire:
@@ -116,33 +132,40 @@ class PtyWire:
 
     def _run(self) -> None:
         try:
-            poll = select.poll()
-            poll.register(self._master, select.POLLIN)
-            poll.register(self._wake_read, select.POLLIN)
+            closed, opened = select.poll(), select.poll()
+            for poll in (closed, opened):
+                poll.register(self._wake_read, select.POLLIN)
+            opened.register(self._master, select.POLLIN)  # one that hangs up would end every wait at once
             while not self._stop.is_set():
                 now_ns = self._clock.now_ns()
                 if self.peer is not None and self.peer.wake_ns <= now_ns:
                     self.peer.run(now_ns)
-                self._send(now_ns)
-                poll.poll(self._patience_ms(now_ns))
+                is_open = self.is_open
+                self._send(now_ns, is_open)
+                (opened if is_open else closed).poll(self._patience_ms(now_ns, is_open))
                 self._hear()
         except BaseException as fault:  # told to whoever owns the wire
             self.fault = fault
 
-    def _patience_ms(self, now_ns: int) -> int:
+    def _patience_ms(self, now_ns: int, is_open: bool) -> int:
         wake_ns = now_ns + 50 * NS_PER_MS
         if self.peer is not None:
             wake_ns = min(wake_ns, self.peer.wake_ns)
-        if self._waiting or self._babble:
+        if self._waiting or self._heard or self._babble or not is_open:
             wake_ns = min(wake_ns, now_ns + _SLICE_NS)
         return max(0, (wake_ns - now_ns + NS_PER_MS - 1) // NS_PER_MS)
 
-    def _send(self, now_ns: int) -> None:
+    def _send(self, now_ns: int, is_open: bool) -> None:
         """What the line can have carried by now."""
         if self._babble:
             from_ns = max(self._free_ns, now_ns - 4 * _SLICE_NS)
             room = max(0, now_ns + _SLICE_NS - from_ns) * (self.baud or 115_200) // _BITS
             self._waiting = bytearray(self._senseless() for _ in range(room // NS_PER_S))
+        if not is_open:
+            self._waiting.clear()
+            self._heard = b""
+        if self._heard:
+            self._hand_over(now_ns)
         if not self._waiting:
             self._free_ns = max(self._free_ns, now_ns)
             return
@@ -152,12 +175,26 @@ class PtyWire:
             if self._free_ns > now_ns + _SLICE_NS:
                 return
         data = bytes(self._waiting[:count])
-        heard = misheard(data, self.baud, self.heard_baud) if self.baud else data
-        with suppress(BlockingIOError):  # nobody reads: lost as on a real line, but for the 4 kB that a terminal keeps
-            os.write(self._master, heard)
+        if not self._heard:
+            self._taken_ns = now_ns
+        self._heard += misheard(data, self.baud, self.heard_baud) if self.baud else data
+        self._hand_over(now_ns)
         del self._waiting[:count]
         if self.baud:
             self._free_ns = max(self._free_ns, now_ns) + count * _BITS * NS_PER_S // self.baud
+
+    def _hand_over(self, now_ns: int) -> None:
+        """As much as the terminal takes: after the machine has stalled there may be more than it has room for."""
+        try:
+            taken = os.write(self._master, self._heard)
+        except BlockingIOError:
+            taken = 0
+        if taken:
+            self._heard, self._taken_ns = self._heard[taken:], now_ns
+        elif now_ns - self._taken_ns > _UNREAD_NS:
+            self._heard = b""  # nobody reads: lost as on a real line
+        if len(self._heard) > _UNREAD_BYTES:
+            self._heard = b""  # whoever reads too slowly loses some as well
 
     def _senseless(self) -> int:
         self._counted += 1

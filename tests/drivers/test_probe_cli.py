@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.bench.finding import Evidence, judge
+from drivers.bench.joined import Joined
 from drivers.bench.recognise import recognise
 from drivers.bench.watch import WireWatch
 from drivers.bench.words import in_words, plotted, sparkline
@@ -149,23 +150,34 @@ def test_the_port_may_be_a_name_that_udev_gave(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("frames", "skipped", "verdict"),
-    [(10, 0, "good"), (10, 10, "good"), (10, 11, "noisy"), (100, 6, "noisy"), (100, 5, "good"), (10, 60, "wrong-baud")],
+    ("skipped", "joined", "verdict"),
+    [
+        (0, Joined(), "good"),
+        (5, Joined(), "good"),
+        (6, Joined(), "noisy"),
+        (60, Joined(), "wrong-baud"),
+        (10, Joined(20, 10), "good"),
+        (14, Joined(20, 10), "good"),
+        (15, Joined(20, 10), "noisy"),
+        (60, Joined(90, 60), "good"),
+        (60, Joined(90, 30), "noisy"),
+        (60, Joined(90, 10), "wrong-baud"),
+        (50, Joined(100, 50), "good"),
+        (51, Joined(100, 51), "wrong-baud"),
+    ],
 )
-def test_a_frame_joined_in_its_middle_is_no_noise_and_more_than_that_is(
-    frames: int, skipped: int, verdict: str
-) -> None:
+def test_what_was_joined_in_its_middle_is_no_noise(skipped: int, joined: Joined, verdict: str) -> None:
     watch = WireWatch("radar")
     watch.passed(False, bytes(range(128, 228)), 0)
-    counters = {"frames": frames, "skipped_bytes": skipped}
     seen = Evidence(
         device="radar",
         trouble="",
         watch=watch,
-        counters=counters,
+        counters={"frames": 3, "skipped_bytes": skipped},
         health=None,
         latest=None,
         values=0,
         listened_ns=NS_PER_S,
+        joined=joined,
     )
     assert judge(seen).verdict == verdict
