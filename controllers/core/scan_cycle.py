@@ -3,6 +3,9 @@
 Whoever owns the clock calls `tick` on the grid of the period. Between ticks bytes run through links and devices, which
 put values into the inbox; a tick takes the inbox whole, lets the policy decide, the gate limit, and the devices send.
 A tick before `due_ns` with an empty inbox changes nothing, so it may be left out: that is the law of waking.
+
+Place n of the grid stands at ``n * period + phase``, and n is the number of its tick. A policy with an attribute
+`phase_ns` may move it (controllers.core.tick_grid); for all others the phase is 0.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from controllers.core.contract import Command, Gate, LampLevel, PanelFrame, Policy
+from controllers.core.contract import Command, Gate, LampLevel, PanelFrame, Policy, Publish
+from controllers.core.ledger import ACT, DECIDE, LIMIT, PUBLISH, SENSE, Meter
+from controllers.core.tick_grid import Phased, TickGrid
 from drivers.errors import DriverError
 from drivers.interfaces import Device, Lamp, Panel
 from drivers.quantities import Quantity
@@ -30,12 +35,15 @@ Observer = Callable[[int, int, Sequence[Quantity], Sequence[Command], Sequence[C
 """Called after a tick that did something: (tick, now_ns, inputs, asked, allowed)."""
 
 
+_OUTPUTS: Mapping[type, str] = {LampLevel: "lamp", PanelFrame: "panel", Publish: "neighbour"}
+
+
 class ScanCycle:
     """Sense, decide, limit, act.
 
     Args:
         name: the controller's name at its site.
-        period_ns: the grid of ticks; a tick's number is ``now_ns // period_ns``.
+        period_ns: the grid of ticks; a tick's number is ``now_ns // period_ns``, and no two ticks share one.
         policy: decides.
         gate: the last word before any output.
         inbox: the list the devices emit into; shared with them.
@@ -63,29 +71,45 @@ class ScanCycle:
         self.lamps, self.panels, self.speakers = dict(lamps or {}), dict(panels or {}), dict(speakers or {})
         self.always_step = always_step
         self.observer: Observer | None = None
+        self.meter: Meter | None = None
+        """Told where the time of a tick goes; None costs nothing."""
+        self.grid = TickGrid(period_ns, policy.phase_ns if isinstance(policy, Phased) else 0)
+        self._phased: Phased | None = policy if isinstance(policy, Phased) else None
         self.ticks = 0
         self.send_errors = 0
 
     def tick(self, now_ns: int) -> None:
-        """Run one cycle at `now_ns`, a multiple of the period."""
+        """Run one cycle at `now_ns`, a place of the grid."""
         self.ticks += 1
+        meter = self.meter
         always = self.always_step
         devices = self.devices
         for device in devices:
             if always or device.wake_ns <= now_ns:
                 device.advance(now_ns)
+                if meter is not None:
+                    meter.mark(SENSE, "device", device.name)
         inbox, policy, gate = self.inbox, self.policy, self.gate
         if inbox or always or policy.wake_ns <= now_ns or gate.wake_ns <= now_ns:
             inputs = tuple(inbox)
             inbox.clear()
             asked = policy.step(inputs, now_ns)
+            if meter is not None:
+                meter.mark(DECIDE, "policy", "")
+            if self._phased is not None:
+                self.grid.shift(self._phased.phase_ns, now_ns)
             allowed = gate.step(asked, inputs, now_ns)
+            if meter is not None:
+                meter.mark(LIMIT, "gate", "")
             if allowed:
                 self._act(allowed, now_ns)
             if self.observer is not None and (inputs or asked or allowed):
                 self.observer(now_ns // self.period_ns, now_ns, inputs, asked, allowed)
+                if meter is not None:
+                    meter.mark(PUBLISH, "publish", "")
 
     def _act(self, allowed: Sequence[Command], now_ns: int) -> None:
+        meter = self.meter
         for command in allowed:
             try:
                 if isinstance(command, LampLevel):
@@ -96,14 +120,17 @@ class ScanCycle:
                     self.speakers[command.target].publish(command.body, now_ns)
             except DriverError:
                 self.send_errors += 1  # the device reports its health by itself; the loop goes on
+            if meter is not None:
+                meter.mark(ACT, _OUTPUTS[type(command)], command.target)
         for device in self.devices:  # what was set goes out in this tick, not in the next
             if device.wake_ns <= now_ns:
                 device.advance(now_ns)
+                if meter is not None:
+                    meter.mark(ACT, "device", device.name)
 
     def due_ns(self, after_ns: int) -> int:
         """The first tick after `after_ns` at which something is to do; FOREVER_NS for none. Bytes may change it."""
-        period_ns = self.period_ns
-        first_ns = (after_ns // period_ns + 1) * period_ns
+        first_ns = self.grid.after_ns(after_ns)
         if self.always_step or self.inbox:
             return first_ns
         wake_ns = min(self.policy.wake_ns, self.gate.wake_ns)
@@ -112,11 +139,11 @@ class ScanCycle:
                 wake_ns = device.wake_ns
         if wake_ns >= FOREVER_NS:
             return FOREVER_NS
-        return max(first_ns, -(-wake_ns // period_ns) * period_ns)
+        return first_ns if wake_ns <= first_ns else self.grid.after_ns(wake_ns - 1)
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
-        return {
+        state = {
             "ticks": self.ticks,
             "send_errors": self.send_errors,
             "inbox": msgspec.to_builtins(self.inbox),
@@ -124,6 +151,7 @@ class ScanCycle:
             "gate": self.gate.snapshot(),
             "devices": {device.name: device.snapshot() for device in self.devices},
         }
+        return state if self._phased is None else state | {"grid": self.grid.snapshot()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot of a controller built from the same board and site."""
@@ -131,5 +159,7 @@ class ScanCycle:
         self.inbox[:] = msgspec.convert(state["inbox"], list[Quantity])
         self.policy.restore(state["policy"])
         self.gate.restore(state["gate"])
+        if self._phased is not None:
+            self.grid.restore(state["grid"])
         for device in self.devices:
             device.restore(state["devices"][device.name])

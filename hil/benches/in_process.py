@@ -229,9 +229,8 @@ class InProcessBench:
                     if (
                         cycle is not None and cycle.inbox
                     ):  # the usual case, said shortly: there is work for the next tick
-                        period_ns = cycle.period_ns
-                        tick_ns = -(-now_ns // period_ns) * period_ns
-                        wakes[index] = tick_ns if tick_ns > slot.last_tick_ns else tick_ns + period_ns
+                        last_ns = slot.last_tick_ns
+                        wakes[index] = cycle.grid.after_ns(last_ns if last_ns >= now_ns else now_ns - 1)
                     else:
                         wakes[index] = slot.due_ns(now_ns)
                 touched.clear()
