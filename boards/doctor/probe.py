@@ -22,6 +22,9 @@ from drivers.units import NS_PER_S
 PATIENCE_S = 4.0
 """Longer than the slowest part takes to say its first word, on a bus with many on it."""
 
+SETTLE_NS = NS_PER_S // 2
+"""How long all are listened to after the last one's first word: it may have been chance among noise."""
+
 
 def probe_board(
     description: BoardDescription,
@@ -41,14 +44,18 @@ def probe_board(
         began_ns = clock.now_ns()
         devices = device_table(live)
         progress(f"{description.name}: {len(devices)} devices on {len(live.wires)} wires, up to {seconds:.0f} s")
-        least_ns = began_ns + NS_PER_S
+        enough_ns = began_ns + NS_PER_S
         joining = Joining()
 
         def all_heard() -> bool:
+            nonlocal enough_ns
+            now_ns = clock.now_ns()
             for name, device in devices.items():
-                watch = session.watch[live.description.devices[name].wire]
-                joining.look(device, watch, session.latest.get(name), session.values.get(name, 0))
-            return clock.now_ns() > least_ns and _all_heard(live, devices)
+                watch, known = session.watch[live.description.devices[name].wire], name in joining
+                heard = joining.look(device, watch, session.latest.get(name), session.values.get(name, 0))
+                if heard and not known:
+                    enough_ns = max(enough_ns, now_ns + SETTLE_NS)
+            return now_ns > enough_ns and _all_heard(live, devices)
 
         session.run(began_ns + NS_PER_S // 5, all_heard)  # the ports open
         live.ask(clock.now_ns())

@@ -27,7 +27,7 @@ class Joining:
         self._of: dict[str, Joined] = {}
 
     def look(self, device: Device, watch: WireWatch, latest: Quantity | None, values: int) -> bool:
-        """True once `device` has made sense. `watch`: its wire; `latest`, `values`: what it has said, as in Evidence."""
+        """True once `device` has made sense. `watch`: its wire; `latest`, `values`: what it said, as in Evidence."""
         if device.name in self._of:
             return True
         counters = device.counters()
@@ -35,6 +35,10 @@ class Joining:
             return False
         self._of[device.name] = Joined(watch.bytes_in, counters.get("skipped_bytes", 0))
         return True
+
+    def __contains__(self, device: str) -> bool:
+        """True where the device called `device` has made sense."""
+        return device in self._of
 
     def __getitem__(self, device: str) -> Joined:
         """Of the device called `device`; nothing where it has made no sense yet."""
