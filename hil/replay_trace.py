@@ -13,12 +13,12 @@ from controllers.service.assemble import lighting_controller
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
-from drivers.links.tap import Sink
+from drivers.links.tap import Fan, Sink
 from drivers.recording.digest import ChainDigest
 from drivers.recording.events import Wall, WireBytes
 from drivers.recording.reader import TraceReader
 from drivers.units import NS_PER_MS, NS_PER_S
-from hil.benches.in_process import Fork, InProcessBench, Slot
+from hil.benches.in_process import InProcessBench, Slot
 from hil.driving import Drive
 from hil.fitting import check_path
 from hil.judge.reference import Sent
@@ -79,7 +79,7 @@ class TraceBench:
         self.log = SentLog(self.wires, self.period_ns)
         self.recorder = recording(request)
         sinks: list[Sink] = [self.digest, self.log, *self.recorder.sinks(self.wires, self.period_ns)]
-        self.bench = InProcessBench(Fork(sinks), skip=request.skip)
+        self.bench = InProcessBench(Fan(sinks), skip=request.skip)
         near: dict[str, MemoryLink] = {}
         far: dict[str, MemoryLink] = {}
         for name in self.wires:

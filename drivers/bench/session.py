@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from drivers.bench.watch import Watch
 from drivers.interfaces import ByteLink, Device
 from drivers.links.poll import OpensItself, WirePoll
-from drivers.links.tap import LineSink, Sink, Tap
+from drivers.links.tap import Fan, Sink, Tap
 from drivers.quantities import DeviceHealth, Quantity
 from drivers.units import NS_PER_MS
 
@@ -24,29 +24,6 @@ class Clock(Protocol):
 
     def sleep_until_ns(self, deadline_ns: int) -> None:
         """Return at `deadline_ns` or later."""
-
-
-class Fan:
-    """One tap, several sinks, in order."""
-
-    def __init__(self, sinks: Iterable[Sink]) -> None:
-        self._sinks = tuple(sinks)
-
-    def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
-        """Hand on."""
-        for sink in self._sinks:
-            sink.passed(wire, outward, data, t_ns)
-
-    def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
-        """Hand on."""
-        for sink in self._sinks:
-            sink.repeated(wire, frame, first_ns, last_ns, count)
-
-    def line(self, wire: int, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
-        """Hand on to those that want to know."""
-        for sink in self._sinks:
-            if isinstance(sink, LineSink):
-                sink.line(wire, baud, parity, stopbits, t_ns)
 
 
 class Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 from drivers.errors import LinkLost
@@ -36,6 +37,35 @@ class LossSink(Protocol):
 
         `t_ns` is the time given to the write.
         """
+
+
+class Fan:
+    """One tap, several sinks, told in order; lines and losses go to those that want to know."""
+
+    def __init__(self, sinks: Iterable[Sink]) -> None:
+        self._sinks = tuple(sinks)
+        self._line_sinks = tuple(sink for sink in self._sinks if isinstance(sink, LineSink))
+        self._loss_sinks = tuple(sink for sink in self._sinks if isinstance(sink, LossSink))
+
+    def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
+        """To all."""
+        for sink in self._sinks:
+            sink.passed(wire, outward, data, t_ns)
+
+    def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        """To all."""
+        for sink in self._sinks:
+            sink.repeated(wire, frame, first_ns, last_ns, count)
+
+    def line(self, wire: int, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
+        """To every LineSink."""
+        for sink in self._line_sinks:
+            sink.line(wire, baud, parity, stopbits, t_ns)
+
+    def lost(self, wire: int, t_ns: int) -> None:
+        """To every LossSink."""
+        for sink in self._loss_sinks:
+            sink.lost(wire, t_ns)
 
 
 class Tap:
@@ -110,6 +140,10 @@ class Tap:
     def close(self) -> None:
         """Close the inner link."""
         self._inner.close()
+
+    def leave(self) -> None:
+        """Close the inner link and leave its outputs as they are, where it can."""
+        getattr(self._inner, "leave", self._inner.close)()
 
     # --- a link that opens itself (drivers.links.poll.OpensItself); any other is open and never due
 

@@ -12,10 +12,10 @@ from controllers.greenwave.site import GreenwaveSite
 from controllers.service.assemble import greenwave_controller
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
-from drivers.links.tap import Sink
+from drivers.links.tap import Fan, Sink
 from drivers.recording.digest import ChainDigest
 from drivers.units import NS_PER_MS
-from hil.benches.in_process import Fork, InProcessBench, Slot
+from hil.benches.in_process import InProcessBench, Slot
 from hil.peers.contract import Peer
 
 
@@ -51,7 +51,7 @@ class DisplayBench:
         self.digest = ChainDigest(self.period_ns, self.wires, {})
         sink: Sink = self.digest
         if sinks is not None and (more := sinks(self.wires, self.period_ns)):
-            sink = Fork([self.digest, *more])
+            sink = Fan([self.digest, *more])
         self.bench = InProcessBench(sink, skip=skip)
         self.slot = Slot(name, self._make)
         near: dict[str, MemoryLink] = {}

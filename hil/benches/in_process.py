@@ -8,7 +8,7 @@ written by itself: slower, and the same bytes (the law of waking).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 from controllers.core.scan_cycle import ScanCycle
@@ -301,20 +301,3 @@ class InProcessBench:
             slot.cycle.restore(saved["cycle"])
             self._tell_start(slot, self.now_ns)
         self._refresh_all()
-
-
-class Fork:
-    """A sink that hands on to several."""
-
-    def __init__(self, sinks: Sequence[Sink]) -> None:
-        self._sinks = tuple(sinks)
-
-    def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
-        """To all."""
-        for sink in self._sinks:
-            sink.passed(wire, outward, data, t_ns)
-
-    def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
-        """To all."""
-        for sink in self._sinks:
-            sink.repeated(wire, frame, first_ns, last_ns, count)

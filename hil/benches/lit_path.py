@@ -18,10 +18,10 @@ from controllers.service.assemble import lighting_controller
 from drivers.codecs.ld2451 import IDLE_FRAME
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
-from drivers.links.tap import Sink
+from drivers.links.tap import Fan, Sink
 from drivers.recording.digest import ChainDigest
 from drivers.units import FOREVER_NS, NS_PER_MS
-from hil.benches.in_process import Fork, InProcessBench, Slot
+from hil.benches.in_process import InProcessBench, Slot
 from hil.judge.light_ledger import LightLedger
 from hil.judge.owed import LightPath
 from hil.judge.rules import RuleBook
@@ -180,7 +180,7 @@ class LitPathBench:
         self.digest = ChainDigest(self.period_ns, self.wires, idle)
         sink: Sink = self.digest
         if sinks is not None and (more := sinks(self.wires, self.period_ns)):
-            sink = Fork([self.digest, *more])
+            sink = Fan([self.digest, *more])
         self.bench = InProcessBench(sink, skip=skip)
 
         lamps = [(mm(lamp.x_m), one.name, lamp.name) for one in site.controllers for lamp in one.lamps]

@@ -9,7 +9,7 @@ import pytest
 from drivers.errors import LinkLost
 from drivers.interfaces import unheard, unheard_repeat
 from drivers.links.memory import MemoryLink, memory_pair
-from drivers.links.tap import Tap
+from drivers.links.tap import Fan, Tap
 
 
 class Log:
@@ -125,3 +125,35 @@ def test_bytes_that_a_lost_link_did_not_take_are_recorded_and_the_loss_is_raised
     with pytest.raises(LinkLost, match=r"broken: unplugged \[01 02\]"):
         Tap(Broken(), 3, log).write(b"\x01\x02", 8)
     assert log.told == [("passed", 3, True, b"\x01\x02", 8)]
+
+
+class Wise(Log):
+    """Wants to know of lines and losses as well."""
+
+    def line(self, wire: int, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
+        self.told.append(("line", wire, baud, parity, stopbits, t_ns))
+
+    def lost(self, wire: int, t_ns: int) -> None:
+        self.told.append(("lost", wire, t_ns))
+
+
+def test_a_fan_hands_everything_to_all_its_sinks_and_lines_and_losses_to_those_that_want_to_know() -> None:
+    plain, wise, other = Log(), Wise(), Wise()
+    fan = Fan(iter([plain, wise, other]))
+    fan.passed(1, True, b"a", 10)
+    fan.line(2, 9_600, "E", 1, 15)
+    fan.repeated(2, b"idle", 20, 40, 3)
+    fan.lost(1, 25)
+    fan.passed(3, False, b"b", 30)
+    told = [("passed", 1, True, b"a", 10), ("repeated", 2, b"idle", 20, 40, 3), ("passed", 3, False, b"b", 30)]
+    assert plain.told == told
+    assert wise.told == other.told == [told[0], ("line", 2, 9_600, "E", 1, 15), told[1], ("lost", 1, 25), told[2]]
+
+
+def test_a_tap_on_a_fan_tells_of_a_write_that_did_not_leave() -> None:
+    plain, wise = Log(), Wise()
+    tap = Tap(Broken(), 4, Fan([plain, wise]))
+    with pytest.raises(LinkLost):
+        tap.write(b"x", 9)
+    assert plain.told == [("passed", 4, True, b"x", 9)]
+    assert wise.told == [("passed", 4, True, b"x", 9), ("lost", 4, 9)]

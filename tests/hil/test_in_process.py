@@ -15,7 +15,7 @@ from drivers.codecs.ld2451 import IDLE_FRAME
 from drivers.links.memory import MemoryLink, memory_pair
 from drivers.quantities import LampStatus, Quantity, WallTime
 from drivers.units import FOREVER_NS, NS_PER_S
-from hil.benches.in_process import BoardLink, Fork, InProcessBench, Slot
+from hil.benches.in_process import BoardLink, InProcessBench, Slot
 from hil.peers.contract import Peer
 
 P = 20_000_000
@@ -365,14 +365,3 @@ def test_what_a_board_writes_is_recorded_before_the_answer_to_it() -> None:
     far.repeat(IDLE_FRAME, 79, 80, 2)
     assert heard == [b"answer"]
     assert (kept.all[-1], kept.bulk) == ((5, "in", b"more", 78), [(5, IDLE_FRAME, 79, 80, 2)])
-
-
-def test_a_fork_hands_everything_to_all_its_sinks() -> None:
-    sinks = [Kept(), Kept(), Kept()]
-    fork = Fork(sinks)
-    fork.passed(1, True, b"a", 10)
-    fork.repeated(2, IDLE_FRAME, 20, 40, 3)
-    fork.passed(3, False, b"b", 30)
-    for sink in sinks:
-        assert sink.all == [(1, "out", b"a", 10), (3, "in", b"b", 30)]
-        assert sink.bulk == [(2, IDLE_FRAME, 20, 40, 3)]
