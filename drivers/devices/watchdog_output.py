@@ -31,6 +31,7 @@ So use `pulse` wherever the relay guards something.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal
 
 from drivers.errors import InputError, LinkLost
@@ -81,10 +82,10 @@ class WatchdogOutput:
             raise InputError(f"{name}: holds for {hold_ms} ms; 100 to 60000")
         if active not in (0, 1):
             raise InputError(f"{name}: active at {active}; write 0 or 1")
-        self.name = name
+        self.name, self.mode = name, mode
         self.wake_ns = FOREVER_NS
         self.frames = self.link_losses = self.starved = 0
-        self._link, self._emit, self._line, self._mode, self._active = link, emit, line, mode, active
+        self._link, self._emit, self._line, self._active = link, emit, line, active
         self._hold_ns = hold_ms * NS_PER_MS
         self._renew_ns = self._hold_ns // FEEDS_A_HOLD
         self._fed_ns: int | None = None  # the last feed that reached the line
@@ -103,7 +104,7 @@ class WatchdogOutput:
         if now_ns < self._due_ns or self._stopped:
             return
         self._due_ns = self.wake_ns = now_ns + self._renew_ns
-        if self._mode == "pulse":
+        if self.mode == "pulse":
             event = LineEvent(self._line, SET, 1 - self._level)
         else:
             event = LineEvent(self._line, HOLD, self._active, self._hold_ns)
@@ -130,13 +131,25 @@ class WatchdogOutput:
             self.starved += 1
             self._health(now_ns, "not fed; the relay has dropped")
 
+    def leave(self, now_ns: int) -> None:
+        """A clean stop, after which the power shall stay: in mode `level` the line is left active, held by nobody.
+
+        In mode `pulse` nothing is sent: what changes no more drops by itself within `hold_ms`, so somebody else has to
+        go on (controllers/service/keeper.py). A relay that does not hold is not made to. No feed after it counts.
+        """
+        if self.mode == "level" and self.holds:
+            with suppress(LinkLost):
+                self._link.write(encode(LineEvent(self._line, SET, self._active)), now_ns)
+        self._stopped = True
+        self.wake_ns = FOREVER_NS
+
     def stop(self, now_ns: int) -> None:
         """Drop the relay, for good: the controller ends. Raises nothing; a lost line is not held either."""
         self._stopped = True
         self.wake_ns = FOREVER_NS
         if self._fed_ns is None:
             return
-        value = 0 if self._mode == "pulse" else 1 - self._active
+        value = 0 if self.mode == "pulse" else 1 - self._active
         try:
             self._link.write(encode(LineEvent(self._line, SET, value)), now_ns)
         except LinkLost as error:

@@ -184,6 +184,16 @@ class GpioLink:
         if worker is not None:
             worker.close()
 
+    def leave(self) -> None:
+        """Close, but end no hold and free no line: what was ordered before is carried out and stays.
+
+        For how long is up to library and kernel (drivers/devices/watchdog_output.py). A second call does nothing.
+        """
+        self._state, self.trouble, self.wake_ns = "closed", "closed", FOREVER_NS
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.leave()
+
     def _begin(self, t_ns: int) -> None:
         if self._worker is None:
             self._worker = LineWorker(self.name, self._pins, self.lines, self._clock, self._poll_ns)

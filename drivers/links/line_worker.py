@@ -27,10 +27,11 @@ EDGES = 4096
 
 
 class _Order(NamedTuple):
-    """`events` None: open the library."""
+    """`events` None: open the library. `is_last`: after it the thread ends, and the lines stay as they are."""
 
     written_ns: int
     events: tuple[LineEvent, ...] | None
+    is_last: bool = False
 
 
 class LineWorker:
@@ -57,7 +58,7 @@ class LineWorker:
         self._asked = self._inputs or [lines[0].number]
         self._schedule = LineSchedule(pins.drive, pins.pwm)
         self._orders: Mailbox[_Order] = Mailbox(ORDERS)
-        self._ending = False
+        self._ending = self._is_left = False
         self._told: dict[int, int] = {}
         self._doubted: dict[int, int] = {}
         self._edges: dict[int, int] = {}
@@ -80,6 +81,14 @@ class LineWorker:
         """End holds, let the lines go, end the thread; waits for that, but not for ever."""
         self._ending = True
         self._orders.put(_Order(0, ()))
+        self._finish()
+
+    def leave(self) -> None:
+        """Carry out what was ordered, end the thread, and leave the lines as they are then."""
+        self._orders.put(_Order(0, (), is_last=True))
+        self._finish()
+
+    def _finish(self) -> None:
         self._worker.close()
         self._orders.close()
         self.news.close()
@@ -97,7 +106,8 @@ class LineWorker:
                 self._obey(order)
             if self.is_open:
                 self._run_due()
-        self._leave()
+        if not self._is_left:
+            self._leave()
 
     def _wait(self, poll: select.poll) -> None:
         due_ns = min(self._schedule.due_ns, self._look_ns) if self.is_open else FOREVER_NS
@@ -113,6 +123,9 @@ class LineWorker:
     def _obey(self, order: _Order) -> None:
         try:
             if self._ending:
+                return
+            if order.is_last:
+                self._ending = self._is_left = True
                 return
             if order.events is None:
                 self._open()

@@ -1,0 +1,103 @@
+"""All that is known of a running controller as one JSON-able dict: what `status` prints and the metrics are made of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from boards.parts import part_name
+from controllers.service.assemble import Controller
+from controllers.service.status import Status
+from controllers.service.wall_time import WallClock
+from drivers.units import NS_PER_S
+
+Figures = Callable[[], dict[str, Any] | None]
+"""Figures of one thing, JSON-able; None where it is not there."""
+
+
+class Report:
+    """Takes the picture on the loop's thread, once a second at most: whoever asks more often gets the last one.
+
+    Args:
+        controller: at work.
+        status: what it has seen.
+        clock: for the time of the start.
+        site: name of the site.
+        loop: the loop's figures.
+        more: further ones by name, e.g. ``{"recorder": recorder.figures}``.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        status: Status,
+        clock: WallClock,
+        site: str,
+        loop: Figures,
+        more: dict[str, Figures],
+    ) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            self._version = version("leeze")
+        except PackageNotFoundError:
+            self._version = ""
+        self._controller, self._status, self._clock, self._site = controller, status, clock, site
+        self._loop, self._more = loop, more
+        self._started_ns = clock.now_ns()
+        self._taken_ns = -NS_PER_S
+        self._taken: dict[str, Any] = {}
+
+    def take(self, t_ns: int) -> dict[str, Any]:
+        """The picture of the last second. Not to be changed by whoever gets it."""
+        if t_ns - self._taken_ns >= NS_PER_S or not self._taken:
+            self._taken_ns, self._taken = t_ns, self._take(t_ns)
+        return self._taken
+
+    def _take(self, t_ns: int) -> dict[str, Any]:
+        board, status, cycle = self._controller.board, self._status, self._controller.cycle
+        description = board.description
+        wall = status.wall(t_ns)
+        policy: dict[str, Any] = getattr(cycle.policy, "figures", dict)()
+        up_ns = t_ns - self._started_ns
+        picture: dict[str, Any] = {
+            "controller": cycle.name,
+            "site": self._site,
+            "board": description.name,
+            "product": description.product,
+            "version": self._version,
+            "pid": os.getpid(),
+            "period_ms": description.period_ms,
+            "up_s": up_ns // NS_PER_S,
+            "started_utc": _iso((self._clock.utc_ns() if wall is None else wall[0]) - up_ns),
+            "wall": {"utc": None if wall is None else _iso(wall[0]), "synchronised": wall is not None and wall[1]},
+            "loop": {"ticks": cycle.ticks, "overruns": status.overruns} | (self._loop() or {}),
+            "devices": {name: self._device(name, t_ns) for name in board.devices},
+            "wires": {name: self._wire(name) for name in board.links},
+            "losses": status.losses,
+            "relays": {name: self._relay(name) for name in board.watchdogs},
+        }
+        picture |= status.shown(t_ns) | policy
+        picture |= {name: found for name, figures in self._more.items() if (found := figures()) is not None}
+        return picture
+
+    def _device(self, name: str, t_ns: int) -> dict[str, Any]:
+        board = self._controller.board
+        said = board.description.devices.get(name)
+        part = {"part": part_name(said) if said is not None else "bus"}
+        return part | self._status.health(name, t_ns) | {"counters": board.devices[name].counters()}
+
+    def _wire(self, name: str) -> dict[str, Any]:
+        trouble = self._status.trouble(name)
+        wire = self._controller.board.description.wires[name]
+        return {"kind": str(wire.__struct_config__.tag), "open": not trouble, "trouble": trouble}
+
+    def _relay(self, name: str) -> dict[str, Any]:
+        device = self._controller.board.watchdogs[name]
+        return {"holds": bool(getattr(device, "holds", False)), "mode": str(getattr(device, "mode", ""))}
+
+
+def _iso(utc_ns: int) -> str:
+    return datetime.fromtimestamp(utc_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
