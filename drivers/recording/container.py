@@ -107,6 +107,11 @@ class ContainerWriter:
         """Bytes of finished records, written or about to be; the open chunk is not among them."""
         return self._written_b
 
+    @property
+    def open_chunk_b(self) -> int:
+        """Bytes in the open chunk."""
+        return len(self._buffer)
+
     def add_metadata(self, name: str, metadata: dict[str, str]) -> None:
         """A named table of text."""
         record = _packed(Metadata(name=name, metadata=metadata))

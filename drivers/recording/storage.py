@@ -39,6 +39,9 @@ class Storage(Protocol):
     def sizes(self, folder: Path) -> dict[str, int]:
         """Name -> bytes of the files in `folder`."""
 
+    def exists(self, path: Path) -> bool:
+        """True if there is such a file."""
+
     def remove(self, path: Path) -> None:
         """Remove a file."""
 
@@ -96,6 +99,10 @@ class Disk:
                 except FileNotFoundError:
                     continue
         return found
+
+    def exists(self, path: Path) -> bool:
+        """stat(2)."""
+        return path.exists()
 
     def remove(self, path: Path) -> None:
         """unlink(2)."""
