@@ -122,6 +122,10 @@ def _mqtt(place: str, wire: MqttWire) -> Iterator[str]:
         yield f"{place}.cert_file: a certificate and its key go together; give both cert_file and key_file"
     if wire.password_file is not None and wire.user is None:
         yield f"{place}.password_file: a password needs a user; add user"
+    if not wire.clean_session and not wire.client_id:
+        yield f'{place}.clean_session: a session that is kept needs a name to be known by; add client_id = "..."'
+    if not wire.clean_session and wire.qos == 2:
+        yield f"{place}.qos: 2 needs clean_session = true; 1 is kept over sessions"
 
 
 def _lines(board: BoardDescription, place: str, wire: GpioWire | PwmWire) -> Iterator[str]:

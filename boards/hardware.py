@@ -111,5 +111,10 @@ def _mqtt(wire: MqttWire, name: str, description: BoardDescription) -> ByteLink:
         will=None
         if will is None
         else Will(topic=will.topic, payload=will.payload.encode(), qos=will.qos, retain=will.retain),
+        protocol=wire.protocol,
+        clean_session=wire.clean_session,
+        keepalive_s=wire.keepalive_s,
+        max_payload_b=wire.max_payload_bytes,
+        take_retained=wire.take_retained,
     )
     return MqttLink(name, wire.host, wire.port, wire.subscribe, wire.publish, settings)

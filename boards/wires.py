@@ -13,6 +13,8 @@ MatrixMapping = Literal["adafruit-hat", "adafruit-hat-pwm", "regular"]
 GpioDriver = Literal["gpiozero", "rpi-gpio"]
 PinFactory = Literal["lgpio", "rpigpio", "pigpio", "native", "mock", "leeze"]
 Qos = Literal[0, 1, 2]
+MQTT_MOST_BYTES = 268_435_455
+"""The longest rest of a packet that its length field can say (OASIS, MQTT 5.0, 1.5.5)."""
 
 
 class UsbAdapter(Table, frozen=True, kw_only=True):
@@ -97,6 +99,11 @@ class MqttWire(Table, frozen=True, kw_only=True, tag="mqtt", tag_field="kind"):
 
     With `tls`, `ca_file` is the authority that signed the broker's certificate (the system's authorities where it is
     left out), `cert_file` and `key_file` our own certificate. The password stands in `password_file`, never here.
+
+    `protocol` is MQTT's version. Without `clean_session` the broker keeps what comes while we are away, for the
+    `client_id`, which is needed then. After `keepalive_s` without a word from the broker the connection counts as lost.
+    Larger messages than `max_payload_bytes` are counted and dropped, both ways. `take_retained` also hears what the
+    broker has kept from before, of any age; it is dropped and counted otherwise.
     """
 
     host: str
@@ -113,6 +120,11 @@ class MqttWire(Table, frozen=True, kw_only=True, tag="mqtt", tag_field="kind"):
     cert_file: str | None = None
     key_file: str | None = None
     will: Will | None = None
+    protocol: Literal["5", "3.1.1"] = "5"
+    clean_session: bool = True
+    keepalive_s: Annotated[int, msgspec.Meta(ge=1, le=65_535, description="0 would mean never; it is not taken")] = 30
+    max_payload_bytes: Annotated[int, msgspec.Meta(ge=1, le=MQTT_MOST_BYTES)] = 65_536
+    take_retained: bool = False
 
 
 Wire = UartWire | MemoryWire | MatrixWire | I2cWire | GpioWire | PwmWire | MqttWire
