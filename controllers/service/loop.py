@@ -7,13 +7,17 @@ late takes the newest place on the grid; those it passed over are counted as ove
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from controllers.core.contract import Command
-from controllers.service.assemble import Controller
-from controllers.service.status import Status
+from controllers.core.ledger import ACT, PUBLISH, SENSE, Ledger
+from controllers.core.scan_cycle import ScanCycle
+from controllers.service.garbage import IdleCollector
+from controllers.service.ledger import LoopMeter, Processor, no_processor
+from controllers.service.real_time import Step
 from controllers.service.wall_time import CHECK_NS, WallClock, WallTimeSource
+from drivers.interfaces import Watchdog
 from drivers.quantities import Quantity, WallTime
 from drivers.units import FOREVER_NS, NS_PER_S
 
@@ -21,11 +25,15 @@ LONGEST_SLEEP_NS = NS_PER_S
 DRAIN_NS = 2 * NS_PER_S
 """How long a clean stop waits for a bus to carry out the last levels."""
 
+UNHEALTHY_NS = 5 * NS_PER_S
+
 
 class Wires(Protocol):
     """All wires of a board; drivers.links.poll.WirePoll."""
 
     losses: int
+    served: Callable[[str], None] | None
+    """Wants to be told who has been served."""
 
     @property
     def troubles(self) -> dict[str, str]:
@@ -39,6 +47,54 @@ class Wires(Protocol):
 
     def pump(self, t_ns: int) -> None:
         """Hand over what has come."""
+
+
+class Watched(Protocol):
+    """What the loop asks a board."""
+
+    @property
+    def watchdogs(self) -> Mapping[str, Watchdog]:
+        """Fed at every tick."""
+
+
+class Controlled(Protocol):
+    """What the loop runs; controllers.service.assemble.Controller."""
+
+    @property
+    def cycle(self) -> ScanCycle:
+        """Its ticks."""
+
+    @property
+    def board(self) -> Watched:
+        """Its hardware."""
+
+    @property
+    def sending(self) -> bool:
+        """True while some lamp has not been told its newest level."""
+
+    def start(self, now_ns: int) -> None:
+        """Before the first tick."""
+
+    def stop(self, now_ns: int) -> None:
+        """After the last tick."""
+
+
+class Told(Protocol):
+    """Who is told what the loop does; controllers.service.status.Status."""
+
+    def ticked(self, late_ns: int, passed_over: int) -> None:
+        """A tick has run."""
+
+    def observe(
+        self, tick: int, now_ns: int, inputs: Sequence[Quantity], asked: Sequence[Command], allowed: Sequence[Command]
+    ) -> None:
+        """A tick has decided."""
+
+    def look(self, now_ns: int, troubles: Mapping[str, str], losses: int) -> None:
+        """Once a second."""
+
+    def stopped(self, now_ns: int, unfinished: bool) -> None:
+        """The last word."""
 
 
 class FlightLog(Protocol):
@@ -86,68 +142,132 @@ class RealTimeLoop:
         status: told of ticks, health and wires.
         flight: the flight recorder, if there is one.
         beats: told after every turn while the loop is healthy.
+        set_up: real-time steps, taken when the wires have been opened and before the controller starts.
+        read: the loop's thread's use of the processor (controllers.service.ledger.processor).
     """
 
     def __init__(
         self,
-        controller: Controller,
+        controller: Controlled,
         wires: Wires,
         clock: WallClock,
         synchronised: Callable[[], bool],
-        status: Status,
+        status: Told,
         flight: FlightLog | None = None,
         beats: Sequence[Beat] = (),
+        set_up: Callable[[], Sequence[Step]] = tuple,
+        read: Processor = no_processor,
     ) -> None:
         self.status = status
-        self._flight, self._beats = flight, tuple(beats)
+        self.healthy = True
+        """False once every tick of the last `UNHEALTHY_NS` has come a period or more too late."""
+        self.ledger = Ledger(controller.cycle.period_ns)
+        self.real_time: tuple[Step, ...] = ()
+        self._flight, self._beats, self._set_up = flight, tuple(beats), set_up
         self._controller, self._cycle = controller, controller.cycle
         self._watchdogs = tuple(controller.board.watchdogs.values())
+        self._wire_names = frozenset(getattr(controller.board, "links", ()))
         self._wires, self._clock = wires, clock
         self._wall = WallTimeSource(clock, synchronised)
-        self._cycle.observer = self._observe
+        self._meter = LoopMeter(self.ledger, clock.now_ns, read)
+        self._collector = IdleCollector(clock.now_ns)
+        self._cycle.observer, self._cycle.meter = self._observe, self._meter
+        wires.served = self._served
         self._chores_ns = 0
         self._due_ns = FOREVER_NS
         self._ticked_ns = -1
+        self._late_since_ns = -1
 
     def run(self, asked_to_stop: Callable[[], bool]) -> None:
-        """Start the controller and run it until `asked_to_stop`; then stop it cleanly. The wires stay open."""
-        self._wires.pump(self._clock.now_ns())  # opens them
-        now_ns = self._clock.now_ns()
-        if self._flight is not None:
-            self._flight.started(now_ns)
-        self._controller.start(now_ns)
-        while not asked_to_stop():
-            self._turn()
-        self._stop()
+        """Start the controller and run it until `asked_to_stop`; then stop it cleanly. The wires stay open.
+
+        Whatever a policy, gate, device or recorder raises ends the loop at once, without a clean stop: nobody knows
+        any more what is true. The process is to die of it, so that the relay falls and the service manager restarts it.
+        """
+        meter = self._meter
+        meter.watch_collector(True)
+        try:
+            self._wires.pump(self._clock.now_ns())  # opens them
+            self.real_time = tuple(self._set_up())  # what is open by now need not be asked for in real time
+            now_ns = self._clock.now_ns()
+            self._collector.start(now_ns)
+            if self._flight is not None:
+                self._flight.started(now_ns)
+            self._controller.start(now_ns)
+            meter.end(now_ns)
+            while not asked_to_stop():
+                self._turn()
+            self._stop()
+        finally:
+            meter.watch_collector(False)
 
     def _turn(self) -> None:
         """Take in what has come, run the tick if one is due, and sleep."""
-        cycle, wires, clock = self._cycle, self._wires, self._clock
-        now_ns = clock.now_ns()
-        late_ns = max(0, now_ns - self._due_ns)
-        passed_over = late_ns // cycle.period_ns
-        t_ns = min(now_ns, self._due_ns + passed_over * cycle.period_ns)
+        cycle, wires, flight, meter = self._cycle, self._wires, self._flight, self._meter
+        now_ns = meter.begin()
+        t_ns, due_ns = now_ns, self._due_ns
+        passed_over = 0
+        if now_ns >= due_ns:
+            t_ns = cycle.grid.newest_ns(due_ns, now_ns)
+            passed_over = t_ns // cycle.period_ns - due_ns // cycle.period_ns
+        else:
+            due_ns = now_ns
         if t_ns <= self._ticked_ns:  # nothing that comes after a tick may bear its time: a re-run would show it to it
             t_ns = self._ticked_ns + 1
-        if passed_over and self._flight is not None:
-            self._flight.passed_over(self._due_ns, t_ns)
+        if passed_over and flight is not None:
+            flight.passed_over(due_ns, t_ns)
         wires.pump(t_ns)
+        meter.mark(SENSE, "wires", "")
         if t_ns >= self._chores_ns:
             self._chores(t_ns)
+            meter.mark(PUBLISH, "publish", "")
         self._due_ns = cycle.due_ns(max(self._ticked_ns, t_ns - 1))
         if self._due_ns <= t_ns:
+            late_ns = meter.ticked(t_ns, due_ns, passed_over)
             cycle.tick(t_ns)
             for watchdog in self._watchdogs:
                 watchdog.feed(t_ns)  # their wake makes the loop come around in time to feed them again
-            self.status.ticked(late_ns, passed_over)
+            meter.mark(ACT, "devices", "")
             self._ticked_ns = t_ns
-            if self._flight is not None:
-                self._flight.ticked(t_ns)
+            self._judge(t_ns, passed_over)
+            self.status.ticked(late_ns, passed_over)
+            if flight is not None:
+                flight.ticked(t_ns)
             self._due_ns = cycle.due_ns(t_ns)
-        for beat in self._beats:
-            beat.beat(t_ns)
-        now_ns = clock.now_ns()
-        wires.wait_until_ns(min(self._due_ns, self._chores_ns, wires.wake_ns(now_ns), now_ns + LONGEST_SLEEP_NS))
+        if self.healthy:
+            for beat in self._beats:
+                beat.beat(t_ns)
+        meter.mark(PUBLISH, "publish", "")
+        until_ns = min(self._due_ns, self._chores_ns, wires.wake_ns(meter.last_ns), meter.last_ns + LONGEST_SLEEP_NS)
+        if t_ns >= self._collector.wake_ns:
+            self._collector.look(t_ns, until_ns - meter.last_ns)
+        meter.end(until_ns)
+        wires.wait_until_ns(until_ns)
+
+    def _judge(self, t_ns: int, passed_over: int) -> None:
+        """Healthy is who keeps at least one tick in `UNHEALTHY_NS`."""
+        if not passed_over:
+            self._late_since_ns = -1
+        elif self._late_since_ns < 0:
+            self._late_since_ns = t_ns
+        self.healthy = self._late_since_ns < 0 or t_ns - self._late_since_ns < UNHEALTHY_NS
+
+    def figures(self) -> dict[str, Any]:
+        """JSON-able: ticks, healthy, real_time, collector, and what `Ledger.figures` has."""
+        collector = self._collector
+        return {
+            "ticks": self._cycle.ticks,
+            "healthy": self.healthy,
+            "real_time": [{"step": step.step, "done": step.done, "why": step.why} for step in self.real_time],
+            "collector": {"collections": collector.collections, "longest_us": collector.longest_ns // 1000},
+        } | self.ledger.figures()
+
+    def _served(self, name: str) -> None:
+        """A wire, or who listens to them."""
+        if name in self._wire_names:
+            self._meter.mark(SENSE, "wire", name)
+        else:
+            self._meter.mark(PUBLISH, "publish", "")
 
     def _observe(
         self, tick: int, now_ns: int, inputs: Sequence[Quantity], asked: Sequence[Command], allowed: Sequence[Command]
