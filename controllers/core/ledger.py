@@ -55,7 +55,7 @@ class Histogram:
         seen = 0
         for index, count in enumerate(self._counts):
             seen += count
-            if count and seen >= rank:
+            if count and seen >= rank and index < self._BUCKETS - 1:
                 return min(self.max_us, _upper_us(index))
         return self.max_us
 
