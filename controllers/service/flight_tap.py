@@ -1,0 +1,98 @@
+"""Ties a flight recorder to a board: a tap on every wire while it is built, the recorder made from its description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boards.hardware import LinkFor, hardware
+from boards.load import digest
+from boards.parts import contents
+from boards.schema import BoardDescription
+from boards.wires import Wire as WireKeys
+from controllers.service.flight_recorder import DEFAULT_FOLDER, FlightRecorder
+from drivers.codecs.ld2451 import IDLE_FRAME
+from drivers.interfaces import ByteLink
+from drivers.links.tap import Tap
+from drivers.recording.events import Wire
+from drivers.recording.provenance import Provenance, collect
+from drivers.units import NS_PER_MS
+
+if TYPE_CHECKING:
+    from controllers.service.sites import Site
+
+
+def flight_wires(description: BoardDescription) -> tuple[Wire, ...]:
+    """The wires of a board as its recorder numbers them, in order of name."""
+    return tuple(
+        Wire(description.name, name, content, IDLE_FRAME if content == "ld2451" else b"")
+        for name, content in contents(description).items()
+    )
+
+
+def flight_provenance(site: Site, description: BoardDescription) -> Provenance:
+    """Where a flight comes from, but for its date, which each file has of its own."""
+    import hashlib
+
+    import msgspec
+
+    site_digest = hashlib.sha256(msgspec.json.encode(site, order="sorted")).hexdigest()
+    board_digest = digest(description)
+    return collect(
+        boards={description.name: board_digest},
+        sites={site.name: site_digest},
+        configuration_digest=hashlib.sha256(f"{site_digest}{board_digest}".encode()).hexdigest(),
+        period_ns=description.period_ms * NS_PER_MS,
+    )
+
+
+class FlightTap:
+    """Makes the recorder of a board while it is built (see `link_for`).
+
+    Args:
+        site: of the controller.
+        controller: its name; None where the site has one only.
+        folder: of the ring.
+        options: as `FlightRecorder` takes them: limit_bytes, file_minutes, sync_s, …
+    """
+
+    def __init__(
+        self, site: Site, controller: str | None = None, folder: Path = DEFAULT_FOLDER, **options: Any
+    ) -> None:
+        self._site, self._folder, self._options = site, folder, options
+        only = [one.name for one in getattr(site, "controllers", ())][:1] or [site.name]
+        self._controller = controller or only[0]
+        self._recorder: FlightRecorder | None = None
+        self._inner: dict[str, ByteLink] = {}
+
+    def link_for(self, description: BoardDescription, real: LinkFor | None = None) -> LinkFor:
+        """Where the wires of this board come from: its hardware, or `real`, with a tap on each."""
+        wires = flight_wires(description)
+        recorder = self._recorder = FlightRecorder(
+            self._folder,
+            description,
+            self._site,
+            self._controller,
+            flight_provenance(self._site, description),
+            wires,
+            **self._options,
+        )
+        numbers = {wire.name: number for number, wire in enumerate(wires)}
+        real = real or hardware(description)
+
+        def tapped(name: str, wire: WireKeys) -> ByteLink:
+            inner = self._inner[name] = real(name, wire)
+            return Tap(inner, numbers[name], recorder)
+
+        return tapped
+
+    @property
+    def recorder(self) -> FlightRecorder:
+        """The recorder; once the board is built."""
+        assert self._recorder is not None
+        return self._recorder
+
+    def polled(self, links: Mapping[str, ByteLink]) -> list[ByteLink]:
+        """What is to be polled for `links`: those inside the taps, which know whether they open by themselves."""
+        return [self._inner.get(name, link) for name, link in links.items()]
