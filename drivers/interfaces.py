@@ -99,7 +99,18 @@ class Panel(Protocol):
 
 
 class Watchdog(Protocol):
-    """An output that holds only while it is fed."""
+    """An output that holds only while it is fed. `mode`: ``pulse`` or ``level`` (drivers.devices.watchdog_output)."""
+
+    @property
+    def mode(self) -> str:
+        """How it holds."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is fed."""
+
+    def leave(self, now_ns: int) -> None:
+        """The controller stops cleanly; the power shall stay where that is possible."""
 
     def feed(self, now_ns: int) -> None:
         """The loop has come around and all is well."""

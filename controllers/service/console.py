@@ -55,6 +55,10 @@ class Console:
         if not self._take(line, WARNING if isinstance(line, Urgent) else INFO):
             self.dropped += 1
 
+    def figures(self) -> dict[str, object]:
+        """For people."""
+        return {"dropped": self.dropped, "journal": self._is_journal}
+
     def close(self) -> None:
         """Wait a moment for what has been said; a second call does nothing."""
         fd = self._written.fileno()

@@ -297,6 +297,8 @@ class RealTimeLoop:
             for device in self._cycle.devices:
                 if device.wake_ns <= now_ns:
                     device.advance(now_ns)
+            for watchdog in self._watchdogs:
+                watchdog.feed(now_ns)  # the bus has power while it is told its last levels
             if now_ns >= deadline_ns or not self._controller.sending:
                 break
             wake_ns = min(device.wake_ns for device in self._cycle.devices)

@@ -73,7 +73,7 @@ class Report:
             "up_s": up_ns // NS_PER_S,
             "started_utc": _iso((self._clock.utc_ns() if wall is None else wall[0]) - up_ns),
             "wall": {"utc": None if wall is None else _iso(wall[0]), "synchronised": wall is not None and wall[1]},
-            "loop": {"ticks": cycle.ticks, "overruns": status.overruns} | (self._loop() or {}),
+            "loop": {"ticks": cycle.ticks, "overruns": status.overruns} | self._of_the_loop(t_ns),
             "devices": {name: self._device(name, t_ns) for name in board.devices},
             "wires": {name: self._wire(name) for name in board.links},
             "losses": status.losses,
@@ -82,6 +82,12 @@ class Report:
         picture |= status.shown(t_ns) | policy
         picture |= {name: found for name, figures in self._more.items() if (found := figures()) is not None}
         return picture
+
+    def _of_the_loop(self, t_ns: int) -> dict[str, Any]:
+        figures = self._loop() or {}
+        if "held" not in figures:
+            return figures
+        return figures | {"held": [held | {"ago_s": (t_ns - held["t_ns"]) // NS_PER_S} for held in figures["held"]]}
 
     def _device(self, name: str, t_ns: int) -> dict[str, Any]:
         board = self._controller.board
@@ -96,7 +102,7 @@ class Report:
 
     def _relay(self, name: str) -> dict[str, Any]:
         device = self._controller.board.watchdogs[name]
-        return {"holds": bool(getattr(device, "holds", False)), "mode": str(getattr(device, "mode", ""))}
+        return {"holds": device.holds, "mode": device.mode}
 
 
 def _iso(utc_ns: int) -> str:

@@ -43,6 +43,19 @@ def site_path(name_or_path: str) -> Path:
     raise InputError(f"{name_or_path}: neither a site file nor a shipped site; {hint}")
 
 
+def controller_of(site: Site, name: str | None) -> tuple[str, str]:
+    """Name and board of one of the site's controllers; `name` may be None where it has one. Raises InputError."""
+    if isinstance(site, GreenwaveSite):
+        if name not in (None, site.name):
+            raise InputError(f"site {site.name} is one display; leave --controller {name} out")
+        return site.name, site.board
+    if name is None and len(site.controllers) > 1:
+        known = ", ".join(controller.name for controller in site.controllers)
+        raise InputError(f"site {site.name} has several controllers; choose one with --controller: {known}")
+    chosen = site.controllers[0] if name is None else site.controller(name)
+    return chosen.name, chosen.board
+
+
 def load_site(name_or_path: str) -> Site:
     """Read and check a site. Raises InputError with file, place and mend."""
     path = site_path(name_or_path)
