@@ -12,7 +12,7 @@ import msgspec
 
 from drivers.bench.finding import Finding
 from drivers.bench.probe import Bench
-from drivers.bench.words import in_words
+from drivers.bench.words import in_words, told_apart
 from drivers.clock import SystemClock
 from drivers.errors import BenchError, InputError
 from drivers.hex_text import parse_hex
@@ -112,13 +112,15 @@ def _probe(said: argparse.Namespace) -> int:
 
 
 def finding_lines(found: Finding, latest: Any) -> list[str]:
-    """A finding for people: what was seen, the newest value, counters, the mend."""
+    """A finding for people: what was seen, the newest value, counts, errors, the mend."""
     lines = [f"seen   {found.text}"]
     if latest is not None:
         lines.append(f"says   {in_words(latest)}")
-    errors = {name: count for name, count in found.counters.items() if name != "frames"}
+    ordinary, errors = told_apart(found.counters)
+    if ordinary:
+        lines.append(f"count  {ordinary}")
     if errors:
-        lines.append("count  " + ", ".join(f"{name} {count}" for name, count in errors.items()))
+        lines.append(f"errors {errors}")
     if found.sample_hex:
         lines.append(f"bytes  {found.sample_hex} …")
     if found.mend:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drivers.bench.watch import Chunk, Watch
-from drivers.bench.words import in_words, plotted, sparkline
+from drivers.bench.words import in_words, plotted, sparkline, told_apart
 from drivers.parts import PARTS
 from drivers.quantities import DeviceHealth, Quantity
 from drivers.units import NS_PER_MS, NS_PER_S
@@ -158,14 +158,14 @@ class View:
         said = "nothing yet" if latest is None else in_words(latest)
         age = "" if latest is None else f"{(now_ns - latest.t_ns) / NS_PER_S:.1f} s ago"
         counted = self._counters(name) if self._counters is not None else {}
-        errors = " ".join(f"{key} {count}" for key, count in counted.items() if count and key != "frames")
+        ordinary, errors = told_apart(counted)
         frames = f"{counted['frames']} frames" if counted.get("frames") else ""
         return [
             Text(f"   {name}", style="bold" if ok else "bold red"),
             Text(said if ok or health is None else f"{said} ({health.reason})", style="" if ok else "red"),
             Text(sparkline(list(self._history.get(name, ()))), style="green"),
             Text(age, style="dim"),
-            Text(frames, style="dim"),
+            Text(", ".join(filter(None, (frames, ordinary))), style="dim"),
             Text(errors, style="yellow"),
         ]
 

@@ -31,6 +31,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What was found out about a device.
 
     `exit_code`: 0 good (or noisy, which works), 1 the part is at fault, 3 the port. `mend` is empty where all is well.
+    `joined_bytes` were skipped before the first frame, see `drivers.bench.joined`; `counters` leave them out.
     """
 
     device: str
@@ -39,6 +40,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     mend: str = ""
     counters: dict[str, int] = {}
     values: int = 0
+    joined_bytes: int = 0
     sample_hex: str = ""
 
     @property
@@ -92,13 +94,14 @@ def judge(seen: Evidence) -> Finding:
             absent = "answer" in seen.health.reason or "reply" in seen.health.reason
             mend = _MEND_NOT_THIS_ONE if absent else ""
             return _found(seen, "unwell", f"{heard}, but: {seen.health.reason}", mend)
-        skipped, joined = seen.counters.get("skipped_bytes", 0), seen.joined
-        senseless, bytes_in = skipped, watch.bytes_in
-        if watch.bytes_in > joined.bytes_in:  # else nothing followed the first frame, which may have been chance
-            senseless, bytes_in = skipped - joined.skipped_bytes, watch.bytes_in - joined.skipped_bytes
-        if senseless * 100 > SENSELESS_PCT * bytes_in:
+        joined = seen.joined.skipped_bytes
+        skipped, bytes_in = seen.counters.get("skipped_bytes", 0) - joined, watch.bytes_in - joined
+        if watch.bytes_in == seen.joined.bytes_in:  # nothing followed the first frame: all of it may be chance
+            senseless = (skipped + joined) * 100 > SENSELESS_PCT * watch.bytes_in
+        else:
+            senseless = skipped * 100 > SENSELESS_PCT * bytes_in
+        if senseless:
             return _senseless(seen, f"{watch.bytes_in} bytes in {seconds}, hardly a frame of it ({frames})")
-        skipped -= joined.skipped_bytes
         if skipped * 100 > NOISY_PCT * bytes_in:
             text = f"{heard}, {skipped} of {bytes_in} bytes make no sense"
             mend = "check ground, screen and length of the cable, and that nobody else sends"
@@ -146,12 +149,15 @@ def _senseless(seen: Evidence, came: str) -> Finding:
 
 
 def _found(seen: Evidence, verdict: Verdict, text: str, mend: str = "") -> Finding:
+    joined = seen.joined.skipped_bytes if verdict in ("good", "noisy", "unwell") else 0
+    counters = {name: count - joined if name == "skipped_bytes" else count for name, count in seen.counters.items()}
     return Finding(
         device=seen.device,
         verdict=verdict,
         text=text,
         mend=mend,
-        counters={name: count for name, count in seen.counters.items() if count},
+        counters={name: count for name, count in counters.items() if count},
         values=seen.values,
+        joined_bytes=joined,
         sample_hex="" if verdict == "good" else seen.watch.kept[:SAMPLE_BYTES].hex(" "),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from drivers.quantities import (
     Climate,
     DeviceHealth,
@@ -19,6 +21,18 @@ from drivers.quantities import (
 )
 
 _PHASES = ("?", "dark", "flashing red", "red", "red-amber", "green", "green", "amber", "amber", "flashing amber")
+
+ORDINARY = frozenset(("frames", "sent", "connects", "starts", "set_ups", "objects", "speeds_agree", "speeds_differ"))
+"""Counters that grow where all is well; every other one tells of something that went wrong."""
+
+
+def told_apart(counters: Mapping[str, int]) -> tuple[str, str]:
+    """What a device has counted, nought left out: ``("sent 3", "no_replies 3")``. Frames are told elsewhere."""
+    ordinary, errors = (
+        ", ".join(f"{name} {count}" for name, count in counters.items() if count and name in chosen)
+        for chosen in (ORDINARY - {"frames"}, counters.keys() - ORDINARY)
+    )
+    return ordinary, errors
 
 
 def in_words(value: Quantity) -> str:

@@ -61,19 +61,22 @@ def found(far: MemoryLink, said: list[bytes], period_ms: int = 150, seconds: flo
 @pytest.mark.parametrize("rubbish", [MISHEARD, b"\xff" * 3, bytes(range(128, 228)) * 3, b"HRXL-MaxSonar-WR\r"])
 def test_what_came_before_the_first_frame_is_no_noise(ends: tuple[MemoryLink, MemoryLink], rubbish: bytes) -> None:
     one = found(ends[1], [rubbish])
-    assert (one.verdict, one.counters["skipped_bytes"]) == ("good", len(rubbish))
+    assert (one.verdict, one.joined_bytes) == ("good", len(rubbish))
+    assert one.counters == {"frames": one.counters["frames"]}
 
 
 def test_what_comes_after_it_is(ends: tuple[MemoryLink, MemoryLink]) -> None:
     one = found(ends[1], [MISHEARD, FRAME, FRAME, b"\xfe\xfe\xfe"])
-    assert one.verdict == "noisy"
+    assert (one.verdict, one.joined_bytes, one.counters["skipped_bytes"]) == ("noisy", len(MISHEARD), 3)
     frames, sense = one.counters["frames"], len(FRAME) * one.counters["frames"]
     assert one.text.startswith(f"{frames} frames in")
     assert one.text.endswith(f", 3 of {sense + 3} bytes make no sense")
 
 
 def test_a_frame_by_chance_among_rubbish_is_none(ends: tuple[MemoryLink, MemoryLink]) -> None:
-    assert found(ends[1], [MISHEARD, FRAME, *[MISHEARD] * 40]).verdict == "wrong-baud"
+    one = found(ends[1], [MISHEARD, FRAME, *[MISHEARD] * 40])
+    assert (one.verdict, one.joined_bytes) == ("wrong-baud", 0)
+    assert one.counters["skipped_bytes"] >= 6 * len(MISHEARD)
 
 
 def test_a_frame_by_chance_at_the_end_is_none(ends: tuple[MemoryLink, MemoryLink]) -> None:

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from drivers.bench.finding import Evidence, judge
+from drivers.bench.finding import Evidence, Finding, judge
 from drivers.bench.joined import Joined
 from drivers.bench.recognise import recognise
 from drivers.bench.watch import WireWatch
-from drivers.bench.words import in_words, plotted, sparkline
+from drivers.bench.words import ORDINARY, in_words, plotted, sparkline, told_apart
 from drivers.cli import main
+from drivers.cli_bench import finding_lines
 from drivers.codecs.ld2451 import Target, encode_report
-from drivers.links.memory import MemoryLink
+from drivers.links.memory import MemoryLink, memory_pair
+from drivers.parts import PARTS
+from drivers.parts.part import Options
 from drivers.quantities import Climate, DeviceHealth, PowerReading, Presence, Range, SpeedReport
 from drivers.units import NS_PER_MS, NS_PER_S
 from hil.benches.pty_wire import PtyWire
@@ -139,6 +142,27 @@ def test_values_read_as_a_person_would_say_them() -> None:
     assert plotted(Range(0, "bay", 1234)) == 1234
     assert sparkline([1, 2, 3]) == "▁▅█"
     assert sparkline([]) == ""
+
+
+def test_counts_that_grow_where_all_is_well_are_told_apart_from_errors() -> None:
+    counted = {"frames": 7, "sent": 3, "no_replies": 2, "starts": 1, "skipped_bytes": 4, "refusals": 0}
+    assert told_apart(counted) == ("sent 3, starts 1", "no_replies 2, skipped_bytes 4")
+    assert told_apart({"frames": 7}) == ("", "")
+    found = Finding(device="lamp", verdict="good", text="7 frames", counters=counted)
+    assert finding_lines(found, None)[1:] == ["count  sent 3, starts 1", "errors no_replies 2, skipped_bytes 4"]
+    assert finding_lines(Finding(device="lamp", verdict="good", text="7 frames"), None) == ["seen   7 frames"]
+
+
+def test_every_ordinary_counter_is_one_that_a_part_has() -> None:
+    names: set[str] = set()
+    for name, one in PARTS.items():
+        if one.bench is not None and one.bench.wire in ("uart", "i2c"):
+            more = {"variant": "B"} if name == "waveshare-ao8" else {}
+            device = one.bench.device(
+                name, memory_pair(name)[0], lambda quantity: None, Options(one.bench.address, more)
+            )
+            names |= set(device.counters())
+    assert names > ORDINARY
 
 
 def test_the_port_may_be_a_name_that_udev_gave(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
