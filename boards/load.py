@@ -49,7 +49,11 @@ def load_board(name_or_path: str) -> BoardDescription:
 
 def parse_board(text: str, origin: str) -> BoardDescription:
     """The same for text already read; `origin` names it in errors."""
-    tables = toml_tables(text, origin)
+    return described(toml_tables(text, origin), origin)
+
+
+def described(tables: dict[str, Any], origin: str) -> BoardDescription:
+    """The same for tables, e.g. a description that was written as JSON with the words of its board file."""
     for name, table in _tables(tables, "wires"):  # one by one, for msgspec does not name the key of a wrong table
         to_struct(table, _kind(table, "kind", WIRES, f"{origin}: $.wires.{name}"), origin, f"$.wires.{name}")
     devices = {name: _device(table, origin, f"$.devices.{name}") for name, table in _tables(tables, "devices")}

@@ -4,4 +4,5 @@ import sys
 
 from hil.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # processes of a pool import it again
+    sys.exit(main())

@@ -117,6 +117,7 @@ class TraceReader:
         self._wire_of: dict[int, tuple[str, str, bool]] = {}
         self._makers: dict[int, Maker] = {}
         self._wanted: Sequence[str] = ()
+        self._under_way: RecordWalk | None = None
         walk = RecordWalk(path)
         for opcode, body in walk.records((Opcode.CHANNEL, Opcode.METADATA)):
             if opcode == Opcode.CHANNEL:
@@ -151,7 +152,8 @@ class TraceReader:
         self._wanted, self._wire_of, self._makers = topics, {}, {}
         for channel in self._channels.values():
             self._prepare(channel)
-        for opcode, body in RecordWalk(self.path).records(self._holders):
+        walk = self._under_way = RecordWalk(self.path)
+        for opcode, body in walk.records(self._holders):
             if opcode == Opcode.CHUNK:
                 try:
                     records = opened(body)
@@ -161,6 +163,12 @@ class TraceReader:
                     yield from self._inside(records)
             else:
                 yield from self._inside(RECORD_HEAD.pack(opcode, len(body)) + body)
+
+    @property
+    def damaged(self) -> bool:
+        """True once `events` has come past damage: what it gave since then has a hole before it. A cut is no damage."""
+        walk = self._under_way
+        return (walk is not None and walk.damaged) or bool(self.bad_chunks or self.bad_messages)
 
     def _inside(self, records: bytes) -> Iterator[Event]:
         """The events of one chunk."""

@@ -58,6 +58,8 @@ class RecordWalk:
         self.complete = False
         self.note = ""
         self.skipped_bytes = 0
+        self.damaged = False
+        """Something in the middle had to be passed over; a file that was cut is not damaged."""
         self.chunks = 0
 
     def records(self, wanted: Container[int]) -> Iterator[Record]:
@@ -78,6 +80,7 @@ class RecordWalk:
                         self._cut(at, size_b)
                         return
                     self.skipped_bytes += max(0, found - at)
+                    self.damaged = True
                     self.note = f"damaged at byte {at}; read on at byte {found}"
                     before = at = found
                     continue

@@ -1,0 +1,392 @@
+"""One file of a flight recorder, run again in virtual time: what came in comes in again, the rest is compared.
+
+The record is the order of things. Between two inputs of the file stands what the controller said after the first of
+them. So an input at t waits until what follows it in the file has been read; then it is delivered, every tick before
+the next input's time runs, and what the controller said is held against what the file says it said:
+
+    before an input at t        all ticks that are due before t
+    what came in at t           to the device's receiver, as of t
+    a wall time                 into the inbox
+    late (due, from)            no tick at due or later, before from
+    started, stopping           Controller.start and .stop
+    lost                        the write, or change of the line, recorded just before raises LinkLost
+
+Every byte, every decision, the number of ticks and the chain of digests must come out the same, with and without
+jumping over quiet ticks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from boards.parts import contents
+from controllers.core.contract import Command
+from drivers.errors import InputError, LinkLost
+from drivers.interfaces import ByteLink, Receiver, RepeatReceiver, unheard, unheard_repeat
+from drivers.quantities import Quantity, WallTime
+from drivers.recording.digest import FlightDigest
+from drivers.recording.events import (
+    Decision,
+    Digest,
+    Event,
+    Gap,
+    Late,
+    Line,
+    Lost,
+    Mark,
+    Repeated,
+    Snapshot,
+    Tick,
+    Ticks,
+    Wall,
+    WireBytes,
+)
+from drivers.recording.reader import TraceReader
+from drivers.recording.schemas import decision_json
+from hil.flight_difference import DECISION, TICK, Difference, Place, Said, differing, parting
+from hil.flight_file import read_flight
+
+TOPICS = (
+    *("/wire/*", "/idle/*", "/line/*", "/wall", "/decision/*", "/tick/*", "/snapshot/*"),
+    *("/mark/*", "/late/*", "/lost/*", "/ticks/*", "/gap/*", "/digest/*"),
+)
+CONTEXT = 8
+_INPUTS = {Repeated, Wall, Late, Mark, Ticks, Digest, Gap}
+"""Kinds of records that end what was said before them, beside bytes that come in."""
+
+
+class FlightResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a re-run from `from_ns` to `to_ns`.
+
+    `ticks` that were run; `digest`, the chain value at the end, and `digests`, how many of the file it was held to.
+    `ended`: what cut it short, or what the file lacks. `opening_ns` and `opening` are the last tick and the state
+    (JSON) that the file begins with, `ticked_ns` and `state` those that the re-run ends with.
+    `fresh`: the file begins with a start. `stopped`: it ends with a clean stop. `damaged`: what follows is not judged.
+    `whole`: the file has its end and was judged up to there.
+    """
+
+    from_ns: int
+    to_ns: int
+    ticks: int
+    digest: str
+    digests: int
+    difference: Difference | None
+    ended: str
+    opening_ns: int
+    opening: bytes
+    ticked_ns: int
+    state: bytes
+    fresh: bool
+    stopped: bool
+    damaged: bool
+    whole: bool
+
+
+class FlightLink:
+    """A wire with a record at its far end."""
+
+    def __init__(self, name: str, said: list[Said]) -> None:
+        self.name = name
+        self.receiver: Receiver = unheard
+        self.repeat_receiver: RepeatReceiver = unheard_repeat
+        self.outcomes: deque[str] = deque()
+        """What became of what is to go out next, by the record: "sent", "lost", "line" or "line lost"."""
+        self._said = said
+
+    def write(self, data: bytes, t_ns: int) -> None:
+        """Raises LinkLost where it did."""
+        self._said.append((t_ns, self.name, data))
+        outcomes = self.outcomes
+        while outcomes:
+            outcome = outcomes.popleft()
+            if outcome == "lost":
+                raise LinkLost(self.name, t_ns, "lost, as recorded", data[:64])
+            if outcome == "sent":
+                return
+
+    def set_line(self, baud: int, parity: str, t_ns: int) -> None:
+        """Raises LinkLost where it did."""
+        outcomes = self.outcomes
+        while outcomes and outcomes[0] == "line":
+            outcomes.popleft()
+        if outcomes and outcomes[0] == "line lost":
+            outcomes.popleft()
+            raise LinkLost(self.name, t_ns, "the line refuses, as recorded")
+
+    def pump(self, t_ns: int) -> None:
+        """Nothing to do: bytes come by the record."""
+
+    def fileno(self) -> int | None:
+        """None: nothing to poll."""
+        return None
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class FlightRun:
+    """A re-run of one file. InputError where it is none of a flight recorder, or does not open with a snapshot.
+
+    Args:
+        path: the file.
+        skip: jump over ticks at which nothing is due.
+    """
+
+    def __init__(self, path: Path, *, skip: bool = True) -> None:
+        self.reader = TraceReader(path)
+        self.flight = read_flight(self.reader)
+        self._said: list[Said] = []
+        self._expected: list[Said] = []
+        self._asked: dict[int, Sequence[Command]] = {}
+        self._links: dict[str, FlightLink] = {}
+        self.controller = self.flight.assemble(self._link)
+        self._cycle = self.controller.cycle
+        self._cycle.always_step = not skip
+        self._cycle.observer = self._observe
+        self._skip, self._period_ns = skip, self._cycle.period_ns
+        self._watchdogs = tuple(self.controller.board.watchdogs.values())
+        names = sorted(self._links)
+        self._numbers = {name: number for number, name in enumerate(names)}
+        self._idle = {wire.name: wire.idle for wire in self.reader.wires if wire.idle and wire.name in self._links}
+        idle = {self._numbers[name]: frame for name, frame in self._idle.items()}
+        self._chain = FlightDigest(self._period_ns, names, idle)
+        self._before: deque[WireBytes | Mark | Said] = deque(maxlen=CONTEXT)
+        self._difference: Difference | None = None
+        self._ended = ""
+        self._ticked_ns = self._heard_ns = -1
+        self._ran = self._counted = self._digests = 0
+        self._running = self._fresh = self._stopping = False
+        self._wall: tuple[int, int] | None = None
+
+    def run(self) -> FlightResult:
+        """Run to the end of the file, its first difference, its first gap or its first damage."""
+        events = self.reader.events(TOPICS)
+        first = next(events, None)
+        if not isinstance(first, Snapshot):
+            raise InputError(
+                f"{self.reader.path}: does not open with a snapshot; only files of a flight recorder can be verified"
+            )
+        self._restore(first)
+        last_ns = first.t_ns
+        pending: Event | None = None
+        for event in events:
+            if self.reader.damaged:
+                self._ended = f"damaged behind {last_ns} ns; what follows is not judged"
+                break
+            kind = type(event)
+            if (kind is WireBytes and not event.outward) or kind in _INPUTS:  # type: ignore[union-attr]
+                self._step(pending, event)
+                pending = event
+                if self._difference is not None:
+                    break
+                if isinstance(event, Gap):
+                    self._ended = f"a gap: {event.records} records are missing here; what follows is not judged"
+                    break
+            else:
+                self._outward(event)
+            if event.t_ns > last_ns:
+                last_ns = event.t_ns
+        else:
+            if self.reader.damaged:
+                self._ended = "damaged at its end"
+        whole = self.reader.complete and not self._ended and self._difference is None
+        if self._difference is None:
+            self._step(pending, None, closed=whole)
+        return FlightResult(
+            from_ns=first.t_ns,
+            to_ns=last_ns,
+            ticks=self._ran,
+            digest=self._chain.hexdigest(),
+            digests=self._digests,
+            difference=self._difference,
+            ended=self._ended or ("" if self.reader.complete else self.reader.note),
+            opening_ns=first.state["ticked_ns"],
+            opening=msgspec.json.encode(first.state["cycle"]),
+            ticked_ns=self._ticked_ns,
+            state=msgspec.json.encode(self._cycle.snapshot()),
+            fresh=self._fresh,
+            stopped=self._stopping,
+            damaged=self.reader.damaged,
+            whole=whole and self._difference is None,
+        )
+
+    # --- the record
+
+    def _restore(self, first: Snapshot) -> None:
+        try:
+            self._cycle.restore(first.state["cycle"])
+            self._ticked_ns = int(first.state["ticked_ns"])
+            self._running = self._ticked_ns >= 0
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, msgspec.MsgspecError) as error:
+            made_by = self.reader.provenance.version or "unknown"
+            raise InputError(
+                f"{self.reader.path}: its snapshot does not fit this version ({type(error).__name__}: {error}); "
+                f"verify it with the version that recorded it: {made_by}"
+            ) from None
+
+    def _outward(self, event: Event) -> None:
+        """Take down what the record says went out."""
+        if isinstance(event, WireBytes):
+            self._wire(event.wire).outcomes.append("sent")
+            self._expected.append((event.t_ns, event.wire, event.data))
+        elif isinstance(event, Decision):
+            self._expected.append((event.t_ns, DECISION, msgspec.json.encode(event.body)))
+        elif isinstance(event, Tick):
+            self._expected.append((event.t_ns, TICK, b"%d" % event.tick))
+        elif isinstance(event, Line):
+            self._wire(event.wire).outcomes.append("line")
+        elif isinstance(event, Lost):
+            outcomes = self._wire(event.wire).outcomes
+            if outcomes and outcomes[-1] == "sent":
+                outcomes[-1] = "lost"
+            else:
+                outcomes.append("line lost")
+
+    def _wire(self, name: str) -> FlightLink:
+        link = self._links.get(name)
+        if link is None:
+            raise InputError(f"{self.reader.path}: has a wire {name}, which its own board has not; it is damaged")
+        return link
+
+    # --- the re-run
+
+    def _link(self, name: str, wire: object) -> ByteLink:
+        link = self._links[name] = FlightLink(name, self._said)
+        return link
+
+    def _observe(
+        self, tick: int, now_ns: int, inputs: Sequence[Quantity], asked: Sequence[Command], allowed: Sequence[Command]
+    ) -> None:
+        self._said.append((now_ns, TICK, b"%d" % tick))
+        for command in allowed:
+            self._said.append((now_ns, DECISION, decision_json(command)))
+        self._asked[now_ns] = asked
+
+    def _step(self, pending: Event | None, following: Event | None, *, closed: bool = True) -> None:
+        """Deliver `pending`, run what is due before `following` and what the record says ran, and compare.
+
+        `closed`: what was said until then is all in the record. A count of ticks stands behind the tick of its time; a
+        digest, a gap and the end of a cut file may stand anywhere, what is too much there is held to what follows.
+        """
+        if pending is not None:
+            self._deliver(pending)
+        expected = self._expected
+        until_ns = 0
+        if following is not None:
+            until_ns = following.t_ns
+            if isinstance(following, Ticks):
+                until_ns += 1
+            elif isinstance(following, Digest | Gap):
+                until_ns, closed = 0, False
+        if expected and expected[-1][0] >= until_ns:
+            until_ns = expected[-1][0] + 1
+        self._run_to(until_ns)
+        if expected or self._said:
+            self._compare(closed)
+
+    def _run_to(self, until_ns: int) -> None:
+        """Every tick that is due before `until_ns`; after a stop no tick, only devices."""
+        if self._stopping:
+            self._drain()
+            return
+        ticked_ns = max(self._ticked_ns, self._heard_ns - 1)
+        cycle = self._cycle
+        if not self._running or cycle.grid.after_ns(ticked_ns) >= until_ns:
+            return
+        due_ns = cycle.due_ns(ticked_ns)
+        while due_ns < until_ns:
+            cycle.tick(due_ns)
+            for watchdog in self._watchdogs:
+                watchdog.feed(due_ns)
+            self._ran += 1
+            self._ticked_ns = due_ns
+            due_ns = cycle.due_ns(due_ns)
+
+    def _drain(self) -> None:
+        """Devices are served whenever the loop comes around: where the record has bytes, it did."""
+        for now_ns in [self._heard_ns, *(t_ns for t_ns, _, _ in self._expected)]:
+            for device in self._cycle.devices:
+                if device.wake_ns <= now_ns:
+                    device.advance(now_ns)
+
+    def _deliver(self, event: Event) -> None:
+        t_ns = event.t_ns
+        if isinstance(event, WireBytes):
+            self._heard_ns = t_ns
+            name, data = event.wire, event.data
+            link = self._links.get(name) or self._wire(name)
+            self._chain.passed(self._numbers[name], False, data, t_ns)
+            if data != self._idle.get(name):
+                self._before.append(event)
+            link.receiver(data, t_ns)
+        elif isinstance(event, Ticks):
+            if self._skip and self._ran - self._counted != event.ran:
+                self._differs("ticks run in this block", event.ran, self._ran - self._counted, t_ns)
+            self._counted = self._ran
+        elif isinstance(event, Digest):
+            self._digests += 1
+            digest = self._chain.hexdigest()
+            if digest != event.digest:
+                self._differs("digest of all before; what came in was altered", event.digest, digest, t_ns)
+        elif isinstance(event, Late):
+            self._ticked_ns = max(self._ticked_ns, event.from_ns - 1)
+        elif isinstance(event, Wall):
+            self._heard_ns = t_ns
+            self._wall = (t_ns, event.utc_ns)
+            self._cycle.inbox.append(WallTime(t_ns, "wall", event.utc_ns, event.synchronised))
+        elif isinstance(event, Repeated):
+            self._heard_ns = t_ns
+            link = self._wire(event.wire)
+            self._chain.repeated(self._numbers[event.wire], event.frame, event.first_ns, event.last_ns, event.count)
+            link.repeat_receiver(event.frame, event.first_ns, event.last_ns, event.count)
+        elif isinstance(event, Mark):
+            self._heard_ns = t_ns
+            self._before.append(event)
+            if event.what == "started":
+                self._running = self._fresh = True
+                self.controller.start(t_ns)
+            elif event.what == "stopping":
+                self._stopping = True
+                self.controller.stop(t_ns)
+
+    # --- what differs
+
+    def _compare(self, closed: bool) -> None:
+        """Hold what was said to what is expected. Both are done with then, but for what is not in the record yet."""
+        expected, said = self._expected, self._said
+        same = 0
+        for one, other in zip(expected, said, strict=False):
+            if one != other:
+                break
+            same += 1
+            t_ns, wire, data = one
+            if wire == DECISION:
+                self._chain.decided(data, t_ns)
+            elif wire != TICK:
+                self._chain.passed(self._numbers[wire], True, data, t_ns)
+            self._before.append(one)
+        if (same < len(expected) or (same < len(said) and closed)) and self._difference is None:
+            place = self._place(min(side[same][0] for side in (expected, said) if len(side) > same))
+            self._difference = parting(place, expected[same:], said[same:], self._asked, self.flight.policy)
+        expected.clear()
+        del said[:same]
+        if not said:
+            self._asked.clear()
+
+    def _differs(self, what: str, expected: object, got: object, t_ns: int) -> None:
+        if self._difference is None:
+            self._difference = differing(self._place(t_ns), what, str(expected).encode(), str(got).encode(), "")
+
+    def _place(self, t_ns: int) -> Place:
+        return Place(
+            t_ns=t_ns,
+            tick=(t_ns if t_ns in self._asked else self._cycle.grid.after_ns(t_ns - 1)) // self._period_ns,
+            wall=self._wall,
+            timezone=self.flight.timezone,
+            contents=contents(self.flight.board),
+            before=list(self._before),
+        )
