@@ -59,7 +59,18 @@ def _replay_parser(verbs: Any) -> None:
         "leeze-hil replay kanalpromenade-evening --report evening.html",
     )
     added.add_argument(
-        "subject", metavar="CASE|TRACE|TRAFFIC", help="case name or folder, .mcap trace, or traffic file"
+        "subject",
+        metavar="CASE|TRACE|TRAFFIC",
+        nargs="+",
+        help="case name or folder, .mcap trace, or traffic file; with --verify any number of files or folders",
+    )
+    added.add_argument(
+        "--verify",
+        action="store_true",
+        help="run a flight recorder's files again, each from its own snapshot: nothing may differ",
+    )
+    added.add_argument(
+        "--keep-going", action="store_true", help="with --verify: look into files behind a difference too"
     )
     added.add_argument("--bench", choices=["in-process"], default="in-process", help="where the board is")
     added.add_argument("--board", metavar="FILE", help="board file or catalog name instead of the site's own")
@@ -127,6 +138,12 @@ def _trace_parser(verbs: Any) -> None:
 
 
 def _replay(said: argparse.Namespace) -> int:
+    if said.verify:
+        return _verify(said)
+    if said.keep_going:
+        raise InputError("--keep-going goes with --verify")
+    if len(said.subject) > 1:
+        raise InputError(f"one at a time: {' '.join(said.subject)}; several files go with --verify")
     from hil.outcome import Request
     from hil.replay import replay
     from hil.report.table import figures_table, verdict_table
@@ -134,7 +151,7 @@ def _replay(said: argparse.Namespace) -> int:
     if (said.snapshot is None) != (said.snapshot_at is None):
         raise InputError("--snapshot FILE and --snapshot-at SECONDS go together")
     request = Request(
-        subject=said.subject,
+        subject=said.subject[0],
         board=said.board,
         site=said.site,
         speed=0 if said.speed == "max" else int(said.speed),
@@ -170,6 +187,26 @@ def _replay(said: argparse.Namespace) -> int:
         print(f"{result.explanation}\nagain: {request.command}", file=sys.stderr)
         return 1
     return 0
+
+
+def _verify(said: argparse.Namespace) -> int:
+    from hil.verify import verify
+
+    if said.board or said.site:
+        raise InputError("--verify takes site and board from the file itself; leave --board and --site out")
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+
+    found = verify(
+        [Path(subject) for subject in said.subject],
+        skip=not said.no_skip,
+        keep_going=said.keep_going,
+        tell=(lambda line: None) if said.json else tell,
+    )
+    if said.json:
+        print(json.dumps(found.as_json()))
+    return found.exit_code
 
 
 def _import_eco_counter(said: argparse.Namespace) -> int:

@@ -1,0 +1,266 @@
+"""The loop of a service in virtual time: the real one, on wires whose far ends are peers, as irregular as a machine is.
+
+What the in-process bench leaves away is here: bytes are handed over when the loop comes around and not when they were
+sent, waking takes a while, now and then the machine is busy and ticks come too late, writes may be lost, and wall time
+may be stepped. A day takes a minute. For tests and benchmarks of what stands around the loop, e.g. its flight recorder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from boards.parts import contents
+from boards.schema import BoardDescription
+from boards.wires import Wire
+from controllers.service.assemble import Controller, assemble
+from controllers.service.flight_recorder import FlightRecorder
+from controllers.service.loop import RealTimeLoop
+from controllers.service.sites import Site
+from controllers.service.status import Status
+from drivers.clock import VirtualClock
+from drivers.codecs.ld2451 import IDLE_FRAME
+from drivers.errors import LinkLost
+from drivers.interfaces import ByteLink, OnLine, Receiver, RepeatReceiver, unheard, unheard_line, unheard_repeat
+from drivers.links.memory import MemoryLink, memory_pair
+from drivers.links.tap import Tap
+from drivers.recording.events import Wire as Recorded
+from drivers.recording.provenance import collect
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
+from hil.peers.contract import Peer
+from hil.traffic.chance import draw
+
+Spans = tuple[tuple[int, int], ...]
+
+START_NS = 3 * NS_PER_MS
+TURN_NS = NS_PER_S // 2
+"""How often the recorder writes what it was told."""
+
+
+class KilledError(Exception):
+    """The process is gone."""
+
+
+class Upsets:
+    """What a machine does to a loop; spans are (from, to) in ns since the start.
+
+    `wake_us`: waking takes up to so many microseconds. `late_per_mille`: of all wakings, so many come up to `late_ms`
+    late. `lost`: spans in which writes to a wire raise LinkLost, by wire. `steps`: wall time jumps by so much (ns) at a
+    time. `unsynchronised`: spans in which wall time cannot be trusted.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        wake_us: int = 200,
+        late_per_mille: int = 0,
+        late_ms: int = 300,
+        lost: Mapping[str, Spans] | None = None,
+        steps: Sequence[tuple[int, int]] = (),
+        unsynchronised: Spans = (),
+    ) -> None:
+        self.seed, self.wake_us, self.late_per_mille, self.late_ms = seed, wake_us, late_per_mille, late_ms
+        self.lost, self.steps, self.unsynchronised = dict(lost or {}), tuple(steps), unsynchronised
+        self._drawn = 0
+
+    def oversleep_ns(self) -> int:
+        """How much later than asked the machine wakes the loop this time."""
+        self._drawn += 1
+        slept_ns = draw(self.seed, self._drawn, 1) % (self.wake_us * 1000 + 1)
+        if draw(self.seed, self._drawn, 2) % 1000 < self.late_per_mille:
+            slept_ns += draw(self.seed, self._drawn, 3) % (self.late_ms * NS_PER_MS)
+        return slept_ns
+
+
+class _Clock(VirtualClock):
+    def __init__(self, start_ns: int, utc_ns: int, upsets: Upsets) -> None:
+        super().__init__(start_ns)
+        self._start_ns, self._utc_ns, self._upsets = start_ns, utc_ns, upsets
+
+    @property
+    def span_ns(self) -> int:
+        """Since the start."""
+        return self.now_ns() - self._start_ns
+
+    def utc_ns(self) -> int:
+        """Wall time, with its steps."""
+        since_ns = self.span_ns
+        return self._utc_ns + since_ns + sum(step_ns for at_ns, step_ns in self._upsets.steps if at_ns <= since_ns)
+
+    def synchronised(self) -> bool:
+        """Whether it can be trusted."""
+        return not _within(self._upsets.unsynchronised, self.span_ns)
+
+
+class _VirtualWire:
+    """The board's end: keeps what comes until the loop asks."""
+
+    def __init__(self, name: str, near: MemoryLink, clock: _Clock, lost: Spans) -> None:
+        self.name = name
+        self.receiver: Receiver = unheard
+        self.repeat_receiver: RepeatReceiver = unheard_repeat
+        self.on_line: OnLine = unheard_line
+        self._near, self._clock, self._lost = near, clock, lost
+        self._arrived: list[bytes] = []
+        near.receiver = self._arrive
+        near.on_line = self._line
+
+    def _arrive(self, data: bytes, t_ns: int) -> None:
+        self._arrived.append(data)
+
+    def _line(self, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
+        self.on_line(baud, parity, stopbits, t_ns)
+
+    def write(self, data: bytes, t_ns: int) -> None:
+        """To the peer, or nowhere."""
+        if _within(self._lost, self._clock.span_ns):
+            raise LinkLost(self.name, t_ns, "pulled out", data)
+        self._near.write(data, t_ns)
+
+    def set_line(self, baud: int, parity: str, t_ns: int) -> None:
+        """For the peer to know."""
+        if _within(self._lost, self._clock.span_ns):
+            raise LinkLost(self.name, t_ns, "pulled out")
+        self._near.set_line(baud, parity, t_ns)
+
+    def pump(self, t_ns: int) -> None:
+        """What has come since the last time."""
+        arrived, self._arrived = self._arrived, []
+        for data in arrived:
+            self.receiver(data, t_ns)
+
+    def fileno(self) -> int | None:
+        """None."""
+        return None
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class _Wires:
+    """All wires, and the peers at their far ends."""
+
+    def __init__(self, clock: _Clock, upsets: Upsets) -> None:
+        self.losses = 0
+        self.troubles: dict[str, str] = {}
+        self.wires: list[_VirtualWire] = []
+        self.peers: Sequence[Peer] = ()
+        self._clock, self._upsets = clock, upsets
+
+    def wake_ns(self, now_ns: int) -> int:
+        """Bytes wake the loop, nothing else."""
+        return FOREVER_NS
+
+    def wait_until_ns(self, deadline_ns: int) -> None:
+        """Sleep; peers say what they have to say meanwhile."""
+        clock = self._clock
+        until_ns = min(deadline_ns, min((peer.wake_ns for peer in self.peers), default=FOREVER_NS))
+        clock.sleep_until_ns(max(until_ns, clock.now_ns()) + self._upsets.oversleep_ns())
+        now_ns = clock.now_ns()
+        while True:
+            peer = min(self.peers, key=lambda one: one.wake_ns, default=None)
+            if peer is None or peer.wake_ns > now_ns:
+                return
+            peer.run(peer.wake_ns)
+
+    def pump(self, t_ns: int) -> None:
+        """Hand over."""
+        for wire in self.wires:
+            wire.pump(t_ns)
+
+
+class VirtualLoop:
+    """One controller of a site, as `leeze-controllers run` runs it, recorded into a ring of files.
+
+    Build it, give it its `peers`, and `run` it once.
+
+    Args:
+        site: with the controller.
+        board: a name of the catalog or a path.
+        folder: of the flight recorder.
+        utc_ns: wall time at the start; monotonic time begins shortly after 0.
+        upsets: what the machine does.
+        controller: which of the site's; may be left out where there is one.
+        file_minutes: how long a file is.
+
+    `far` are the peers' ends of the wires, by name; `controller` is built, not started.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        board: str,
+        folder: Path,
+        *,
+        utc_ns: int,
+        upsets: Upsets | None = None,
+        controller: str | None = None,
+        file_minutes: float = 15,
+        **recorder: Any,
+    ) -> None:
+        upsets = upsets or Upsets()
+        self.clock = _Clock(START_NS, utc_ns, upsets)
+        self.far: dict[str, MemoryLink] = {}
+        self.peers: list[Peer] = []
+        self._wires = _Wires(self.clock, upsets)
+
+        def tapped(description: BoardDescription, real: object) -> Callable[[str, Wire], ByteLink]:
+            carried = contents(description)
+            numbers = {name: number for number, name in enumerate(carried)}
+            self.recorder = FlightRecorder(
+                folder,
+                description,
+                site,
+                controller or site.name,
+                collect(period_ns=description.period_ms * NS_PER_MS),
+                [
+                    Recorded(description.name, name, content, IDLE_FRAME if content == "ld2451" else b"")
+                    for name, content in carried.items()
+                ],
+                file_minutes=file_minutes,
+                sync_s=1e6,
+                clock=self.clock,
+                **recorder,
+            )
+
+            def link_for(name: str, wire: Wire) -> ByteLink:
+                near, self.far[name] = memory_pair(name)
+                link = _VirtualWire(name, near, self.clock, upsets.lost.get(name, ()))
+                self._wires.wires.append(link)
+                return Tap(link, numbers[name], self.recorder)
+
+            return link_for
+
+        self.controller: Controller = assemble(site, controller=controller, board=board, tap=tapped)
+
+    def run(self, span_ns: int, *, killed: bool = False) -> None:
+        """Run for so long, then stop cleanly, or let it be `killed`: what waits for the disk then is lost."""
+        clock, recorder = self.clock, self.recorder
+        self._wires.peers = self.peers
+        recorder.open(self.controller.cycle, threads=False)
+        status = Status(self.controller, lambda line: None)
+        loop = RealTimeLoop(self.controller, self._wires, clock, clock.synchronised, status, recorder)
+        turn_ns = 0
+
+        def asked_to_stop() -> bool:
+            nonlocal turn_ns
+            if clock.now_ns() >= turn_ns:
+                turn_ns = clock.now_ns() + TURN_NS
+                recorder.writer.turn()
+            if clock.span_ns < span_ns:
+                return False
+            if killed:
+                raise KilledError
+            return True
+
+        try:
+            loop.run(asked_to_stop)
+        except KilledError:
+            return
+        recorder.close()
+
+
+def _within(spans: Spans, since_ns: int) -> bool:
+    return any(from_ns <= since_ns < to_ns for from_ns, to_ns in spans)
