@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from controllers.cli_blackbox import add_blackbox
 from controllers.greenwave.site import GreenwaveSite
 from controllers.lighting.site import LightingSite
 from controllers.service.sites import Site, load_site, shipped
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     running.add_argument("--quiet", action="store_true", help="no status on stderr")
     sites.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
+    add_blackbox(verbs)
     return parser
 
 

@@ -33,7 +33,6 @@ from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 if TYPE_CHECKING:
     from controllers.core.scan_cycle import ScanCycle
 
-DEFAULT_FOLDER = Path("/var/lib/leeze/flight")
 LIMIT_B = 1 << 30
 FILE_MINUTES = 15
 SYNC_S = 5

@@ -15,7 +15,10 @@ SNAPSHOT  ticked_ns, state as JSON           the next file begins here
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
+
+DEFAULT_FOLDER: Final = Path("/var/lib/leeze/flight")
 
 PASSED: Final = 0
 REPEATED: Final = 1

@@ -11,7 +11,8 @@ from boards.load import digest
 from boards.parts import contents
 from boards.schema import BoardDescription
 from boards.wires import Wire as WireKeys
-from controllers.service.flight_recorder import DEFAULT_FOLDER, FlightRecorder
+from controllers.service.flight_recorder import FlightRecorder
+from controllers.service.flight_records import DEFAULT_FOLDER
 from drivers.codecs.ld2451 import IDLE_FRAME
 from drivers.interfaces import ByteLink
 from drivers.links.tap import Tap
