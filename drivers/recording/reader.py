@@ -113,11 +113,12 @@ class TraceReader:
         self.controller: dict[str, str] = {}
         self.bad_chunks = 0
         self.bad_messages = 0
+        self.damaged = False
+        """True once `events` has come past damage: something is missing before what it gives. A cut is no damage."""
         self._channels: dict[int, Channel] = {}
         self._wire_of: dict[int, tuple[str, str, bool]] = {}
         self._makers: dict[int, Maker] = {}
         self._wanted: Sequence[str] = ()
-        self._under_way: RecordWalk | None = None
         walk = RecordWalk(path)
         for opcode, body in walk.records((Opcode.CHANNEL, Opcode.METADATA)):
             if opcode == Opcode.CHANNEL:
@@ -149,26 +150,25 @@ class TraceReader:
         One at a time: a second call ends what the first still had to give. Two readers may read one file at once.
         """
         self.bad_chunks = self.bad_messages = 0
+        self.damaged = False
         self._wanted, self._wire_of, self._makers = topics, {}, {}
         for channel in self._channels.values():
             self._prepare(channel)
-        walk = self._under_way = RecordWalk(self.path)
+        walk = RecordWalk(self.path)
         for opcode, body in walk.records(self._holders):
+            if walk.damaged:
+                self.damaged = True
             if opcode == Opcode.CHUNK:
                 try:
                     records = opened(body)
                 except DAMAGE:
                     self.bad_chunks += 1
+                    self.damaged = True
                 else:
                     yield from self._inside(records)
             else:
                 yield from self._inside(RECORD_HEAD.pack(opcode, len(body)) + body)
-
-    @property
-    def damaged(self) -> bool:
-        """True once `events` has come past damage: what it gave since then has a hole before it. A cut is no damage."""
-        walk = self._under_way
-        return (walk is not None and walk.damaged) or bool(self.bad_chunks or self.bad_messages)
+        self.damaged |= walk.damaged
 
     def _inside(self, records: bytes) -> Iterator[Event]:
         """The events of one chunk."""
@@ -180,7 +180,7 @@ class TraceReader:
             start = end + 9
             end = start + length
             if end > size_b:
-                self.bad_messages += 1
+                self._bad()
                 return
             if opcode == 5 and length >= 22:
                 channel, _, log_ns, _ = unpack_message(records, start)
@@ -192,13 +192,17 @@ class TraceReader:
                     try:
                         event = maker(log_ns - base_ns, records[start + 22 : end])
                     except (msgspec.MsgspecError, ValueError):
-                        self.bad_messages += 1
+                        self._bad()
                     else:
                         yield event
                 elif channel not in self._channels:
-                    self.bad_messages += 1
+                    self._bad()
             elif opcode == 4:
                 self._add_channel(records[start:end])
+
+    def _bad(self) -> None:
+        self.bad_messages += 1
+        self.damaged = True
 
     def _add_metadata(self, body: bytes) -> None:
         try:
@@ -208,14 +212,14 @@ class TraceReader:
             elif metadata.name == CONTROLLER_METADATA:
                 self.controller = metadata.metadata
         except (*DAMAGE, AssertionError):
-            self.bad_messages += 1
+            self._bad()
 
     def _add_channel(self, body: bytes) -> None:
         try:
             channel = Channel.read(ReadDataStream(io.BytesIO(body)))
             _wire(channel)
         except DAMAGE:
-            self.bad_messages += 1
+            self._bad()
         else:
             if channel.id not in self._channels:
                 self._channels[channel.id] = channel

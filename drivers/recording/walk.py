@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import zlib
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -44,6 +45,8 @@ _SUMMARY = {
     )
 }
 """Records that stand only behind the end of the data."""
+_FRONT_B = RECORD_HEAD.size + CHUNK_HEAD.size + 32
+"""All that tells whether a record can be one."""
 _COMPRESSION_AT = RECORD_HEAD.size + CHUNK_HEAD.size
 
 
@@ -68,10 +71,15 @@ class RecordWalk:
             size_b = os.fstat(stream.fileno()).st_size
             before = at = len(MAGIC)
             data_ended = False
+            window, base, limit = b"", 0, 0  # bytes of the file from `base` to `limit`
             while True:
-                stream.seek(at)
-                head = stream.read(RECORD_HEAD.size)
-                end = _end(stream, head, at, size_b)
+                if at + _FRONT_B > limit < size_b:
+                    stream.seek(at)
+                    window = stream.read(_WINDOW_B)
+                    base, limit = at, at + len(window)
+                start = at - base
+                head = window[start : start + RECORD_HEAD.size]
+                end = _end(window[start + RECORD_HEAD.size : start + _FRONT_B], head, at, size_b)
                 if not data_ended and head[:1] in _SUMMARY:
                     end = None  # a damaged length led past the data
                 if end is None:
@@ -83,15 +91,21 @@ class RecordWalk:
                     self.damaged = True
                     self.note = f"damaged at byte {at}; read on at byte {found}"
                     before = at = found
+                    limit = 0
                     continue
-                self.chunks += head[0] == Opcode.CHUNK
-                if head[0] in wanted:
-                    stream.seek(at + RECORD_HEAD.size)
-                    yield head[0], stream.read(end - at - RECORD_HEAD.size)
-                if head[0] == Opcode.FOOTER:
+                opcode = head[0]
+                if opcode == Opcode.CHUNK:
+                    self.chunks += 1
+                if opcode in wanted:
+                    if end <= limit:
+                        yield opcode, window[start + RECORD_HEAD.size : end - base]
+                    else:
+                        stream.seek(at + RECORD_HEAD.size)
+                        yield opcode, stream.read(end - at - RECORD_HEAD.size)
+                if opcode == Opcode.FOOTER:
                     self._footer(end, size_b)
                     return
-                data_ended |= head[0] == Opcode.DATA_END
+                data_ended |= opcode == Opcode.DATA_END
                 before, at = at, end
 
     def _open(self) -> BinaryIO:
@@ -120,17 +134,32 @@ class RecordWalk:
 
 def opened(body: bytes) -> bytes:
     """The records inside a chunk. Raises one of DAMAGE: not decompressible, wrong checksum, impossible size."""
+    _, _, uncompressed_b, crc = CHUNK_HEAD.unpack_from(body)
+    if not body.startswith(COMPRESSION, CHUNK_HEAD.size):
+        return _opened_otherwise(body)
+    start = CHUNK_HEAD.size + len(COMPRESSION) + 8
+    data = memoryview(body)[start : start + int.from_bytes(body[start - 8 : start], "little")]
+    if uncompressed_b > _LARGEST_B:
+        raise ValueError("impossible size")
+    if zstandard.frame_content_size(data) not in (-1, uncompressed_b):
+        raise ValueError("sizes differ")
+    records = zstandard.decompress(data, max_output_size=uncompressed_b)
+    if crc and zlib.crc32(records) != crc:
+        raise ValueError("wrong checksum")
+    return records
+
+
+def _opened_otherwise(body: bytes) -> bytes:
+    """A chunk of other people's files: LZ4, or not compressed."""
     chunk = Chunk.read(ReadDataStream(io.BytesIO(body)))
     if chunk.uncompressed_size > _LARGEST_B:
         raise ValueError("impossible size")
-    if chunk.compression == "zstd" and zstandard.frame_content_size(chunk.data) not in (-1, chunk.uncompressed_size):
-        raise ValueError("sizes differ")
     stream, size_b = get_chunk_data_stream(chunk, validate_crc=True)
     return stream.read(size_b)
 
 
-def _end(stream: BinaryIO, head: bytes, at: int, size_b: int) -> int | None:
-    """Where the record at `at` ends; None if it cannot be a whole record."""
+def _end(front: bytes, head: bytes, at: int, size_b: int) -> int | None:
+    """Where the record at `at` ends; None if it cannot be a whole record. `front`: what follows its `head`."""
     if len(head) < RECORD_HEAD.size:
         return None
     opcode, length = RECORD_HEAD.unpack(head)
@@ -139,7 +168,7 @@ def _end(stream: BinaryIO, head: bytes, at: int, size_b: int) -> int | None:
         return None
     if opcode == Opcode.FOOTER and length != 20:
         return None
-    if opcode == Opcode.CHUNK and not _chunk_adds_up(stream.read(CHUNK_HEAD.size + 32), length):
+    if opcode == Opcode.CHUNK and not _chunk_adds_up(front, length):
         return None
     return end
 
@@ -162,7 +191,7 @@ def _next_chunk(stream: BinaryIO, start: int, size_b: int) -> int | None:
             at = start + mark - _COMPRESSION_AT
             stream.seek(at)
             head = stream.read(RECORD_HEAD.size)
-            if head[0] == Opcode.CHUNK and _end(stream, head, at, size_b) is not None:
+            if head[0] == Opcode.CHUNK and _end(stream.read(_FRONT_B), head, at, size_b) is not None:
                 return at
             mark = window.find(COMPRESSION, mark + 1)
         start += _WINDOW_B

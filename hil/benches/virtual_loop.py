@@ -11,22 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from boards.parts import contents
-from boards.schema import BoardDescription
-from boards.wires import Wire
 from controllers.service.assemble import Controller, assemble
-from controllers.service.flight_recorder import FlightRecorder
+from controllers.service.flight_tap import FlightTap
 from controllers.service.loop import RealTimeLoop
 from controllers.service.sites import Site
 from controllers.service.status import Status
 from drivers.clock import VirtualClock
-from drivers.codecs.ld2451 import IDLE_FRAME
 from drivers.errors import LinkLost
 from drivers.interfaces import ByteLink, OnLine, Receiver, RepeatReceiver, unheard, unheard_line, unheard_repeat
 from drivers.links.memory import MemoryLink, memory_pair
-from drivers.links.tap import Tap
-from drivers.recording.events import Wire as Recorded
-from drivers.recording.provenance import collect
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.peers.contract import Peer
 from hil.traffic.chance import draw
@@ -34,6 +27,7 @@ from hil.traffic.chance import draw
 Spans = tuple[tuple[int, int], ...]
 
 START_NS = 3 * NS_PER_MS
+NEVER_S = 1e6
 TURN_NS = NS_PER_S // 2
 """How often the recorder writes what it was told."""
 
@@ -144,6 +138,7 @@ class _Wires:
 
     def __init__(self, clock: _Clock, upsets: Upsets) -> None:
         self.losses = 0
+        self.served: Callable[[str], None] | None = None
         self.troubles: dict[str, str] = {}
         self.wires: list[_VirtualWire] = []
         self.peers: Sequence[Peer] = ()
@@ -206,34 +201,19 @@ class VirtualLoop:
         self.peers: list[Peer] = []
         self._wires = _Wires(self.clock, upsets)
 
-        def tapped(description: BoardDescription, real: object) -> Callable[[str, Wire], ByteLink]:
-            carried = contents(description)
-            numbers = {name: number for number, name in enumerate(carried)}
-            self.recorder = FlightRecorder(
-                folder,
-                description,
-                site,
-                controller or site.name,
-                collect(period_ns=description.period_ms * NS_PER_MS),
-                [
-                    Recorded(description.name, name, content, IDLE_FRAME if content == "ld2451" else b"")
-                    for name, content in carried.items()
-                ],
-                file_minutes=file_minutes,
-                sync_s=1e6,
-                clock=self.clock,
-                **recorder,
-            )
+        def link_for(name: str, wire: object) -> ByteLink:
+            near, self.far[name] = memory_pair(name)
+            link = _VirtualWire(name, near, self.clock, upsets.lost.get(name, ()))
+            self._wires.wires.append(link)
+            return link
 
-            def link_for(name: str, wire: Wire) -> ByteLink:
-                near, self.far[name] = memory_pair(name)
-                link = _VirtualWire(name, near, self.clock, upsets.lost.get(name, ()))
-                self._wires.wires.append(link)
-                return Tap(link, numbers[name], self.recorder)
-
-            return link_for
-
-        self.controller: Controller = assemble(site, controller=controller, board=board, tap=tapped)
+        tap = FlightTap(
+            site, controller, folder, file_minutes=file_minutes, sync_s=NEVER_S, clock=self.clock, **recorder
+        )
+        self.controller: Controller = assemble(
+            site, controller=controller, board=board, tap=lambda description, _: tap.link_for(description, link_for)
+        )
+        self.recorder = tap.recorder
 
     def run(self, span_ns: int, *, killed: bool = False) -> None:
         """Run for so long, then stop cleanly, or let it be `killed`: what waits for the disk then is lost."""
