@@ -18,11 +18,6 @@ def processor() -> tuple[int, int]:
     return thread_cpu_ns(), resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
 
-def no_processor() -> tuple[int, int]:
-    """Where time is virtual nobody takes the processor away."""
-    return 0, 1
-
-
 class LoopMeter:
     """Implements Meter. A turn goes `begin`, many `mark`, `end`; in between the loop sleeps.
 
@@ -32,10 +27,10 @@ class LoopMeter:
     Args:
         ledger: told what is found.
         now_ns: the loop's clock.
-        read: this thread's processor time and waits.
+        read: this thread's processor time and waits; None where time is virtual and nobody takes the processor away.
     """
 
-    def __init__(self, ledger: Ledger, now_ns: Callable[[], int], read: Processor) -> None:
+    def __init__(self, ledger: Ledger, now_ns: Callable[[], int], read: Processor | None = None) -> None:
         self.ledger = ledger
         self.last_ns = now_ns()
         """The time of the last mark."""
@@ -52,7 +47,8 @@ class LoopMeter:
         account = self._account
         account.clear()
         self._began_ns = self.last_ns = now_ns = self._now_ns()
-        self._cpu_ns, self._waits = self._read()
+        if self._read is not None:
+            self._cpu_ns, self._waits = self._read()
         self._overslept_ns = now_ns - max(self._asleep_ns, self._deadline_ns)
         return now_ns
 
@@ -86,6 +82,8 @@ class LoopMeter:
         return late_ns
 
     def _stolen(self, now_ns: int) -> int:
+        if self._read is None:
+            return 0
         cpu_ns, waits = self._read()
         return 0 if waits != self._waits else max(0, now_ns - self._began_ns - (cpu_ns - self._cpu_ns))
 

@@ -8,13 +8,13 @@ late takes the newest place on the grid; those it passed over are counted as ove
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from controllers.core.contract import Command
 from controllers.core.ledger import ACT, PUBLISH, SENSE, Ledger
 from controllers.core.scan_cycle import ScanCycle
 from controllers.service.garbage import IdleCollector
-from controllers.service.ledger import LoopMeter, Processor, no_processor
+from controllers.service.ledger import LoopMeter, Processor
 from controllers.service.real_time import Step
 from controllers.service.wall_time import CHECK_NS, WallClock, WallTimeSource
 from drivers.interfaces import Watchdog
@@ -32,8 +32,6 @@ class Wires(Protocol):
     """All wires of a board; drivers.links.poll.WirePoll."""
 
     losses: int
-    served: Callable[[str], None] | None
-    """Wants to be told who has been served."""
 
     @property
     def troubles(self) -> dict[str, str]:
@@ -47,6 +45,13 @@ class Wires(Protocol):
 
     def pump(self, t_ns: int) -> None:
         """Hand over what has come."""
+
+
+@runtime_checkable
+class TellsWho(Protocol):
+    """Wires that tell which of them has been served."""
+
+    served: Callable[[str], None] | None
 
 
 class Watched(Protocol):
@@ -143,7 +148,7 @@ class RealTimeLoop:
         flight: the flight recorder, if there is one.
         beats: told after every turn while the loop is healthy.
         set_up: real-time steps, taken when the wires have been opened and before the controller starts.
-        read: the loop's thread's use of the processor (controllers.service.ledger.processor).
+        read: the loop's thread's use of the processor (controllers.service.ledger.processor); None in virtual time.
     """
 
     def __init__(
@@ -156,7 +161,7 @@ class RealTimeLoop:
         flight: FlightLog | None = None,
         beats: Sequence[Beat] = (),
         set_up: Callable[[], Sequence[Step]] = tuple,
-        read: Processor = no_processor,
+        read: Processor | None = None,
     ) -> None:
         self.status = status
         self.healthy = True
@@ -172,7 +177,8 @@ class RealTimeLoop:
         self._meter = LoopMeter(self.ledger, clock.now_ns, read)
         self._collector = IdleCollector(clock.now_ns)
         self._cycle.observer, self._cycle.meter = self._observe, self._meter
-        wires.served = self._served
+        if isinstance(wires, TellsWho):
+            wires.served = self._served
         self._chores_ns = 0
         self._due_ns = FOREVER_NS
         self._ticked_ns = -1
