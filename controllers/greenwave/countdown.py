@@ -17,12 +17,11 @@ the same instant. Phases in state 0, 1, 2 or 9, and all after them, are unknown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from drivers.quantities import SignalPhase
-from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
+from drivers.units import FOREVER_NS, NS_PER_MS
 
 RED, RED_AMBER = 3, 4
 GREENS, AMBERS = (5, 6), (7, 8)
@@ -30,8 +29,6 @@ BLANK_STATUS = 1 << 1 | 1 << 2 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 13
 """stopTime, failureFlash, standby, failureMode, off, noValidSPAT. Never noValidMAP (12): some sites always set it."""
 
 _TOLERANCE_MS = 1000
-_STEP_NS = NS_PER_S
-_NEW_YEAR_MS = 300 * 86_400_000
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
@@ -99,59 +96,3 @@ def span_at(spans: Sequence[Span], t_ns: int) -> Span | None:
         if t_ns < span.end_ns:
             return span
     return None
-
-
-class MessageClock:
-    """When, on our clock, the controller wrote a message: its clock estimated from its stamps.
-
-    The least delayed message shows the offset best, so the estimate follows an earlier one at once and a later one by
-    1 % of the time passed. Trust needs two messages that agree to a second: a clock that stands still, was set, or runs
-    at another rate has none. Duplicates and messages older than the last are not used.
-    """
-
-    def __init__(self, stall_ns: int, transport_delay_ns: int) -> None:
-        self._stall_ns, self._transport_delay_ns = stall_ns, transport_delay_ns
-        self.trusted = False
-        self._last_ms: int | None = None
-        self._advanced_ns = 0
-        self._offset_ns = 0
-
-    def written_ns(self, t_ns: int, message_ms: int | None) -> int | None:
-        """For a message that arrived at `t_ns`; None if it is of no use or the clock not (yet) trusted."""
-        if message_ms is None:
-            self.forget()
-            return None
-        last_ms = self._last_ms
-        measured_ns = t_ns - message_ms * NS_PER_MS
-        waited_ns = t_ns - self._advanced_ns
-        repeated = last_ms is not None and last_ms - _NEW_YEAR_MS <= message_ms <= last_ms
-        if repeated and waited_ns <= self._stall_ns:
-            return None
-        if last_ms is None or message_ms <= last_ms or not -_STEP_NS <= measured_ns - self._offset_ns <= _STEP_NS:
-            self.trusted = False
-            self._last_ms, self._advanced_ns, self._offset_ns = message_ms, t_ns, measured_ns
-            return None
-        if self.trusted:
-            self._offset_ns = min(measured_ns, self._offset_ns + waited_ns // 100)
-        else:
-            self._offset_ns, self.trusted = measured_ns, True
-        self._last_ms, self._advanced_ns = message_ms, t_ns
-        return message_ms * NS_PER_MS + self._offset_ns - self._transport_delay_ns
-
-    def forget(self) -> None:
-        """Start anew: the feed was lost."""
-        self.trusted, self._last_ms = False, None
-
-    def snapshot(self) -> dict[str, Any]:
-        """All state, as JSON-able values."""
-        return {
-            "trusted": self.trusted,
-            "last_ms": self._last_ms,
-            "advanced_ns": self._advanced_ns,
-            "offset_ns": self._offset_ns,
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over a snapshot."""
-        self.trusted, self._last_ms = state["trusted"], state["last_ms"]
-        self._advanced_ns, self._offset_ns = state["advanced_ns"], state["offset_ns"]

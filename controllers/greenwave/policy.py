@@ -10,7 +10,8 @@ With ``normal`` and ``fast`` as riding times from display to stop line at the si
 
 The bar of green runs on into yellow and is empty when even the fast are too late; that of red is empty when green is
 shown. Shown time never rises within a stage: if the feed moves an end away the bar holds until the time left is its
-own again. After `degrade_s` without message there is no bar and no hurry, after `stale_s` nothing at all.
+own again. After `degrade_s` without message there is no bar and no hurry, after `stale_s` nothing at all; nor is there
+while the controller's clock is not known to `max_error_ms`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import Any
 import msgspec
 
 from controllers.core.contract import Command, PanelFrame
-from controllers.greenwave.countdown import BLANK_STATUS, MessageClock, Span, span_at, spans_of
+from controllers.core.timebase import TimeBase
+from controllers.greenwave.countdown import BLANK_STATUS, Span, span_at, spans_of
 from controllers.greenwave.picture import BAR_PX, HEIGHT_PX, WIDTH_PX, Aspect, Stage, frame_of
 from controllers.greenwave.site import GreenwaveSite, to_ns
 from drivers.errors import InputError
@@ -63,8 +65,9 @@ class GreenwavePolicy:
         self.aspect = _DARK
         self._normal_ns, self._fast_ns = site.normal_ns, site.fast_ns
         self._degrade_ns, self._stale_ns = to_ns(site.degrade_s), to_ns(site.stale_s)
+        self._max_error_ns = site.max_error_ms * NS_PER_MS
         self._full_ns = to_ns(site.bar_full_s)
-        self._clock = MessageClock(to_ns(site.clock_stall_s), site.transport_delay_ms * NS_PER_MS)
+        self._clock = TimeBase(to_ns(site.clock_stall_s), site.transport_delay_ms * NS_PER_MS)
         self._spans: tuple[Span, ...] = ()
         self._heard_ns = 0
         self._drawn: tuple[Stage, int | None] | None = None
@@ -81,8 +84,11 @@ class GreenwavePolicy:
                     self._hear(value)
             elif isinstance(value, DeviceHealth) and value.source == site.feed and not value.ok:
                 self._spans = ()
-                self._clock.forget()
+                self._clock.doubt()
+        self._clock.forget_if_lost(now_ns)
         self.aspect, self.wake_ns = self._look(now_ns)
+        if self._clock.phase_ns:
+            self.wake_ns = min(self.wake_ns, self._clock.lost_at_ns)
         drawn = self.aspect.stage, self.aspect.bar_px
         if drawn == self._drawn:
             return ()
@@ -101,7 +107,7 @@ class GreenwavePolicy:
 
     def _look(self, now_ns: int) -> tuple[Aspect, int]:
         """What to show, and the first moment at which, without news, that picture may change."""
-        stale_ns = self._heard_ns + self._stale_ns
+        stale_ns = min(self._heard_ns + self._stale_ns, self._clock.exceeds_at_ns(self._max_error_ns))
         if not self._spans or now_ns >= stale_ns:
             return _DARK, FOREVER_NS
         slow = span_at(self._spans, now_ns + self._normal_ns)
@@ -143,6 +149,17 @@ class GreenwavePolicy:
         was_dark = self._drawn is None or self._drawn[0] is Stage.DARK
         if bar.go != go or (was_dark and now_ns >= bar.end_ns):
             self._bar = None
+
+    @property
+    def phase_ns(self) -> int:
+        """Where the controller's tenths of a second begin within those of our clock: ticks there, and the display
+        changes with the lamp. 0 to 99,999,999; 0 while it is not known.
+        """
+        return self._clock.phase_ns
+
+    def figures(self, now_ns: int | None = None) -> dict[str, Any]:
+        """For status and metrics, JSON-able. Without `now_ns` as of the newest message used: age 0, never holdover."""
+        return {"feed": self._clock.figures(now_ns)}
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""

@@ -53,6 +53,8 @@ class GreenwaveSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Without a message for so long the bar goes and nobody is hurried."""
     stale_s: Annotated[float, msgspec.Meta(ge=1, le=60)] = 15.0
     """Without a message for so long the display is dark."""
+    max_error_ms: Annotated[int, msgspec.Meta(ge=50, le=5000)] = 1500
+    """While the error bound of the controller's clock (docs/timing.md) is above this, the display is dark."""
     bar_full_s: Annotated[float, msgspec.Meta(ge=1, le=600)] = 30.0
     """Remaining time that fills the bar."""
 
