@@ -131,7 +131,7 @@ def test_what_no_broker_takes_is_refused_at_its_place(said: str, fault: str) -> 
     assert fault in str(refused.value)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     keepalive_s=st.integers(1, 65_535),
     limit=st.integers(1, 268_435_455),

@@ -99,7 +99,9 @@ def test_off_is_a_period_of_0_and_on_again_finds_its_values(kernel: Kernel) -> N
 PERIODS = st.integers(100, 10_000)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60
+)
 @given(orders=st.lists(st.tuples(PERIODS, st.integers(0, 1000)), min_size=1, max_size=12))
 def test_at_no_moment_is_it_on_for_longer_than_its_period(
     tmp_path_factory: pytest.TempPathFactory, orders: list[tuple[int, int]]

@@ -155,7 +155,9 @@ def test_a_run_never_writes_onto_what_it_reads(leeze_hil: Any, ride: Path, traff
     assert leeze_hil("replay", ride).code == 0
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.one_of(st.binary(max_size=300), st.binary(max_size=200).map(lambda rest: b"\x89MCAP0\r\n" + rest)))
 def test_any_file_at_all_is_refused_without_a_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes
@@ -166,7 +168,9 @@ def test_any_file_at_all_is_refused_without_a_traceback(
     assert capsys.readouterr().err.startswith("error: ")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.integers(0, 600), st.text(max_size=8))
 def test_a_case_file_with_anything_in_it_runs_or_is_refused(
     ride: Path, capsys: pytest.CaptureFixture[str], at: int, text: str

@@ -139,7 +139,7 @@ parts = st.sampled_from(
 )
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(parts, max_size=6))
 def test_what_is_imported_is_the_whole_file_in_order_of_time(tmp_path, pieces):
     path = tmp_path / "recording"

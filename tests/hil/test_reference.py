@@ -28,7 +28,7 @@ def test_a_line_holds_tick_milliseconds_wire_and_hex(tmp_path: Path) -> None:
     )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(SENT, max_size=12))
 def test_what_is_written_is_read_back_exactly_in_the_order_of_time_and_wire(tmp_path: Path, sent: list[Sent]) -> None:
     path = tmp_path / "reference.txt"

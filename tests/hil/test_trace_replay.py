@@ -134,7 +134,9 @@ def test_files_that_are_hardly_traces_are_refused_in_one_line(
             assert len(ran.err.splitlines()) == (ran.code == 2)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), min_size=1, max_size=4), st.booleans())
 def test_a_damaged_trace_never_blames_the_controllers(
     evening: Recorded, crossing: Recorded, tmp_path: Path, flips: list[tuple[float, int]], lit: bool
