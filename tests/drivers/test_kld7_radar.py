@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -14,9 +13,10 @@ from drivers.codecs.kld7_parameters import Parameters
 from drivers.devices.kld7 import RETRY_NS, Kld7Radar
 from drivers.errors import InputError, LinkLost
 from drivers.links.memory import MemoryLink, memory_pair
-from drivers.quantities import DeviceHealth, Quantity, RadarReport
+from drivers.quantities import Quantity, RadarReport
 from drivers.units import NS_PER_MS, NS_PER_S
 from hil.peers.kld7 import Kld7Peer, Walk
+from radar_desk import RadarDesk
 
 S = NS_PER_S
 WALK = Walk(2 * S, 6 * S, 600, -360, 1_839, 6_165)
@@ -25,7 +25,7 @@ WALK = Walk(2 * S, 6 * S, 600, -360, 1_839, 6_165)
 Lines = list[tuple[int, int, str]]
 
 
-class Desk:
+class Desk(RadarDesk):
     """A radar and its far end in one virtual time."""
 
     def __init__(self, *, peer: dict[str, Any] | None = None, **device: Any) -> None:
@@ -35,26 +35,6 @@ class Desk:
         self.near.on_line = lambda baud, parity, stopbits, t_ns: self.lines.append((t_ns, baud, parity))
         self.radar = Kld7Radar("lane-1", self.near, self.values.append, **device)
         self.peer = Kld7Peer("lane-1", self.far, **(peer or {}))
-        self.now_ns = 0
-
-    def run(self, until_ns: int) -> None:
-        while (due_ns := min(self.radar.wake_ns, self.peer.wake_ns)) < until_ns:
-            self.now_ns = max(self.now_ns, due_ns)
-            if self.peer.wake_ns <= self.now_ns:
-                self.peer.run(self.now_ns)
-            self.radar.advance(self.now_ns)
-        self.now_ns = until_ns
-
-    def restored(self) -> None:
-        """Both are replaced by fresh ones that take over their snapshots, through JSON."""
-        radar, peer = json.loads(json.dumps(self.radar.snapshot())), json.loads(json.dumps(self.peer.snapshot()))
-        self.radar.restore(radar)
-        self.peer.restore(peer)
-        assert json.loads(json.dumps(self.radar.snapshot())) == radar
-
-    @property
-    def health(self) -> list[tuple[bool, str]]:
-        return [(value.ok, value.reason) for value in self.values if isinstance(value, DeviceHealth)]
 
     @property
     def reports(self) -> list[RadarReport]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -13,9 +12,10 @@ from drivers.codecs.ops243 import encode_reply
 from drivers.devices.ops243 import DEAF, Ops243Radar
 from drivers.errors import InputError, LinkLost
 from drivers.links.memory import MemoryLink, memory_pair
-from drivers.quantities import DeviceHealth, Quantity, SpeedReport
+from drivers.quantities import Quantity, SpeedReport
 from drivers.units import NS_PER_MS, NS_PER_S
 from hil.peers.ops243 import Ops243Peer, Pass
+from radar_desk import RadarDesk
 
 S = NS_PER_S
 COMES = Pass(2 * S, 4 * S, 3_450, 27_344)
@@ -34,7 +34,7 @@ class Pulled(MemoryLink):
         super().write(data, t_ns)
 
 
-class Desk:
+class Desk(RadarDesk):
     """A radar and its far end in one virtual time."""
 
     def __init__(self, *, peer: dict[str, Any] | None = None, **device: Any) -> None:
@@ -43,26 +43,6 @@ class Desk:
         self.values: list[Quantity] = []
         self.radar = Ops243Radar("radar-1", self.near, self.values.append, **device)
         self.peer = Ops243Peer("radar-1", self.far, **(peer or {}))
-        self.now_ns = 0
-
-    def run(self, until_ns: int) -> None:
-        while (due_ns := min(self.radar.wake_ns, self.peer.wake_ns)) < until_ns:
-            self.now_ns = max(self.now_ns, due_ns)
-            if self.peer.wake_ns <= self.now_ns:
-                self.peer.run(self.now_ns)
-            self.radar.advance(self.now_ns)
-        self.now_ns = until_ns
-
-    def restored(self) -> None:
-        """Both take over their snapshots, through JSON."""
-        radar, peer = json.loads(json.dumps(self.radar.snapshot())), json.loads(json.dumps(self.peer.snapshot()))
-        self.radar.restore(radar)
-        self.peer.restore(peer)
-        assert json.loads(json.dumps(self.radar.snapshot())) == radar
-
-    @property
-    def health(self) -> list[tuple[bool, str]]:
-        return [(value.ok, value.reason) for value in self.values if isinstance(value, DeviceHealth)]
 
     @property
     def speeds(self) -> list[tuple[int, int | None]]:
