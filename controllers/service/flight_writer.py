@@ -88,7 +88,7 @@ class FlightWriter:
         self.wants_snapshot = False
         self.dropped = 0
         self.synced_ns = 0
-        self._board, self._wires = board, tuple(wires)
+        self._board, self.wires = board, tuple(wires)
         self._provenance, self._about = provenance, dict(about)
         self._queue, self._period_ns, self._sync_ns = queue, period_ns, sync_ns
         self._clock, self._storage = clock, storage
@@ -225,7 +225,7 @@ class FlightWriter:
             path, number = self._ring.next_path()
             about["file_number"] = str(number)
             try:
-                return FlightFile(path, self._board, self._wires, self._period_ns, provenance, about, self._storage)
+                return FlightFile(path, self._board, self.wires, self._period_ns, provenance, about, self._storage)
             except InputError as error:
                 if _number(error) == errno.EEXIST or (_number(error) in FULL and self._delete_oldest(None)):
                     continue

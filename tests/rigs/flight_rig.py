@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from controllers.service.assemble import assemble
 from controllers.service.flight_recorder import TURN_S
 from controllers.service.flight_tap import FlightTap
@@ -120,15 +118,3 @@ def riders(seconds: float, every_ms: int = 100) -> list[tuple[int, str, bytes]]:
         for ms in range(0, round(seconds * 1000), every_ms)
         for radar in ("radar-1", "radar-2")
     ]
-
-
-@pytest.fixture
-def fly() -> type[Flight]:
-    """`Flight`, for test modules, which cannot import each other."""
-    return Flight
-
-
-@pytest.fixture
-def riding() -> Callable[..., list[tuple[int, str, bytes]]]:
-    """`riders`."""
-    return riders
