@@ -20,7 +20,8 @@ wrong rate         with it the clock gains or loses more than a thousandth: the 
 
 A clock that was set is taken over: forwards by the third message in a row that agrees; backwards, which may as well be
 messages held up, after `stall_ns` of them; by less than a second forwards at the second message within ten seconds,
-backwards after 30 s (up to 48 s with long windows) in which all came late.
+backwards after 30 s (up to 48 s with long windows) in which all came late. A clock that was found to run at a wrong
+rate, or that never agreed until it was lost, has to agree for ten seconds.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ TENTH_NS = 100 * NS_PER_MS
 
 _STEP_NS = NS_PER_S
 _AGREE_NS = NS_PER_S // 2
+_PROOF_NS = 10 * NS_PER_S
 _HELD_UP_NS = 10 * NS_PER_S
 _EARLY_GATE_NS = 20 * NS_PER_MS
 _EARLY_AGAIN_NS = 10 * NS_PER_S
@@ -53,22 +55,29 @@ _PHASE_STEP_NS = 2 * NS_PER_MS
 
 class Astray(msgspec.Struct, gc=False):
     """Messages in a row that agree with each other: since `first_ns` y went from `low_ns` to `high_ns`; `count` of
-    them, the newest stamped `stamp_ns`.
+    them, the newest stamped `stamp_ns` and arrived at `newest_ns`.
     """
 
     first_ns: int
+    newest_ns: int
     stamp_ns: int
     low_ns: int
     high_ns: int
     count: int = 1
 
-    def take(self, stamp_ns: int, y_ns: int, within_ns: int) -> bool:
+    def take(self, t_ns: int, stamp_ns: int, within_ns: int) -> bool:
         """Take in a message if it goes on from these and y stays within `within_ns`."""
+        y_ns = t_ns - stamp_ns
         low_ns, high_ns = min(self.low_ns, y_ns), max(self.high_ns, y_ns)
         if stamp_ns <= self.stamp_ns or high_ns - low_ns > within_ns:
             return False
-        self.low_ns, self.high_ns, self.stamp_ns, self.count = low_ns, high_ns, stamp_ns, self.count + 1
+        self.low_ns, self.high_ns = low_ns, high_ns
+        self.newest_ns, self.stamp_ns, self.count = t_ns, stamp_ns, self.count + 1
         return True
+
+
+def _astray(t_ns: int, stamp_ns: int) -> Astray:
+    return Astray(t_ns, t_ns, stamp_ns, t_ns - stamp_ns, t_ns - stamp_ns)
 
 
 class TimeBase:
@@ -189,20 +198,20 @@ class TimeBase:
 
     def _first(self, t_ns: int, stamp_ns: int, late_ns: int) -> str:
         """A message while the clock is lost. "" also where it is the first, or not yet enough."""
-        y_ns, before = t_ns - stamp_ns, self._astray
+        before = self._astray
         if before is None:
-            self._astray = Astray(t_ns, stamp_ns, y_ns, y_ns)
+            self._astray = _astray(t_ns, stamp_ns)
             return ""
         if stamp_ns <= before.stamp_ns and late_ns <= _STEP_NS + self._stall_ns:
-            stands = t_ns - (before.stamp_ns + before.low_ns) > self._stall_ns
+            stands = t_ns - before.newest_ns > self._stall_ns
             if stands:  # when it goes on, it goes on from here
-                self._astray = Astray(t_ns, stamp_ns, y_ns, y_ns)
+                self._astray = _astray(t_ns, stamp_ns)
             same = stamp_ns == before.stamp_ns
             return ("stands still" if stands else "duplicate") if same else "reordered"
-        if not before.take(stamp_ns, y_ns, _AGREE_NS if self._strict else _STEP_NS):
-            self._astray = Astray(t_ns, stamp_ns, y_ns, y_ns)
+        if not before.take(t_ns, stamp_ns, _AGREE_NS if self._strict else _STEP_NS):
+            self._astray = _astray(t_ns, stamp_ns)
             return "jumped"
-        if not self._strict or (before.count >= 3 and t_ns - before.first_ns >= self._stall_ns):
+        if not self._strict or t_ns - before.first_ns >= _PROOF_NS:
             self._start(t_ns, stamp_ns, before.low_ns)
         return ""
 
@@ -215,7 +224,7 @@ class TimeBase:
     def _judge(self, t_ns: int, stamp_ns: int, late_ns: int) -> str:
         """A message while the clock is known."""
         if stamp_ns == self._stamp_ns:
-            return self._same_again(t_ns, stamp_ns)
+            return self._same_again(t_ns, stamp_ns, self._advanced_ns)
         if not -_STEP_NS <= late_ns <= _STEP_NS:
             return self._gone_astray(t_ns, stamp_ns, late_ns)
         if stamp_ns < self._stamp_ns:
@@ -236,11 +245,11 @@ class TimeBase:
         self._turn_phase(t_ns, line)
         return ""
 
-    def _same_again(self, t_ns: int, stamp_ns: int) -> str:
-        if t_ns - self._advanced_ns <= self._stall_ns:
+    def _same_again(self, t_ns: int, stamp_ns: int, since_ns: int) -> str:
+        if t_ns - since_ns <= self._stall_ns:
             return "duplicate"
         self._forget()
-        self._astray = Astray(t_ns, stamp_ns, t_ns - stamp_ns, t_ns - stamp_ns)
+        self._astray = _astray(t_ns, stamp_ns)
         return "stands still"
 
     def _too_early(self, t_ns: int, stamp_ns: int) -> str:
@@ -255,11 +264,11 @@ class TimeBase:
 
     def _gone_astray(self, t_ns: int, stamp_ns: int, late_ns: int) -> str:
         """More than a second off: held up, that message's own fault, or the clock was set."""
-        y_ns, before = t_ns - stamp_ns, self._astray
+        before = self._astray
         if before is not None and stamp_ns == before.stamp_ns:
-            return self._same_again(t_ns, stamp_ns)  # it was set, and stands
-        if before is None or not before.take(stamp_ns, y_ns, _AGREE_NS):
-            self._astray = Astray(t_ns, stamp_ns, y_ns, y_ns)
+            return self._same_again(t_ns, stamp_ns, before.newest_ns)  # it was set, and perhaps stands
+        if before is None or not before.take(t_ns, stamp_ns, _AGREE_NS):
+            self._astray = _astray(t_ns, stamp_ns)
             if late_ns < 0:
                 return "from the future"
             return "outlier" if late_ns <= _HELD_UP_NS else "jumped"

@@ -60,7 +60,7 @@ class Report:
         board, status, cycle = self._controller.board, self._status, self._controller.cycle
         description = board.description
         wall = status.wall(t_ns)
-        policy: dict[str, Any] = getattr(cycle.policy, "figures", dict)()
+        of_policy: Callable[[int], dict[str, Any]] = getattr(cycle.policy, "figures", lambda _: {})
         up_ns = t_ns - self._started_ns
         picture: dict[str, Any] = {
             "controller": cycle.name,
@@ -79,7 +79,7 @@ class Report:
             "losses": status.losses,
             "relays": {name: self._relay(name) for name in board.watchdogs},
         }
-        picture |= status.shown(t_ns) | policy
+        picture |= status.shown(t_ns) | of_policy(t_ns)
         picture |= {name: found for name, figures in self._more.items() if (found := figures()) is not None}
         return picture
 
