@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controllers.cli_blackbox import add_blackbox
+from controllers.cli_service import add_run_options, add_service_verbs, flight_tap, run_options
+from controllers.cli_jitter import add_jitter
 from controllers.greenwave.site import GreenwaveSite
 from controllers.lighting.site import LightingSite
 from controllers.service.sites import Site, load_site, shipped
 from drivers.terminal import add_verb, run_verb
+
+if TYPE_CHECKING:
+    from boards.hardware import LinkFor
+    from boards.schema import BoardDescription
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,11 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         "check", _check, "is a site file right, and does it fit its boards?", "leeze-controllers check --site my.toml"
     )
     for each in (running, checking):
-        each.add_argument("--site", required=True, metavar="SITE", help="a shipped site or the path of a .toml file")
-        each.add_argument(
-            "--board", metavar="BOARD", help="a name of the catalog or the path of a .toml file (default: the site's)"
-        )
-        each.add_argument("--controller", metavar="NAME", help="which of the site's controllers")
+        _of_a_site(each)
     running.add_argument(
         "--tap",
         nargs="?",
@@ -53,41 +54,43 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="let others listen to every wire at this socket (default where no path is given: /run/leeze/BOARD.tap)",
     )
+    add_run_options(running)
     running.add_argument("--quiet", action="store_true", help="no status on stderr")
     sites.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
+    add_service_verbs(verb, _of_a_site)
     add_blackbox(verbs)
+    add_jitter(verbs)
     return parser
 
 
+def _of_a_site(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--site", required=True, metavar="SITE", help="a shipped site or the path of a .toml file")
+    parser.add_argument(
+        "--board", metavar="BOARD", help="a name of the catalog or the path of a .toml file (default: the site's)"
+    )
+    parser.add_argument("--controller", metavar="NAME", help="which of the site's controllers")
+
+
 def _run(said: argparse.Namespace) -> int:
+    from boards.hardware import hardware
     from controllers.service.assemble import assemble
     from controllers.service.run import run_until_stopped
 
-    tap = None
+    site = load_site(said.site)
+    tap, flight = None, flight_tap(said, site)
     if said.tap is not None:
         from controllers.service.tapping import ServiceTap
 
         tap = ServiceTap(Path(said.tap) if said.tap else None)
-    controller = assemble(
-        load_site(said.site),
-        controller=said.controller,
-        board=said.board,
-        tap=None if tap is None else tap.link_for,
-    )
-    run_until_stopped(controller, _unsaid if said.quiet else _say, tap)
+
+    def tapped(description: BoardDescription, real: LinkFor | None) -> LinkFor:
+        for each in (flight, tap):
+            real = real if each is None else each.link_for(description, real)
+        return real or hardware(description)
+
+    controller = assemble(site, controller=said.controller, board=said.board, tap=tapped)
+    run_until_stopped(controller, site.name, run_options(said, controller.cycle.name), tap, flight)
     return 0
-
-
-def _say(line: str) -> None:
-    """To stderr. A reader that went away must not stop the light."""
-    try:
-        print(line, file=sys.stderr, flush=True)
-    except OSError:
-        return
-
-
-def _unsaid(line: str) -> None:
-    pass
 
 
 def _sites(said: argparse.Namespace) -> int:

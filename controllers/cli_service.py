@@ -63,6 +63,27 @@ def add_run_options(running: argparse.ArgumentParser) -> None:
     )
     running.add_argument("--hardware-watchdog", metavar="PATH", help="feed this device, e.g. /dev/watchdog")
     running.add_argument("--keeper", metavar="PATH", help="hand the relay over to this power keeper (see keep-power)")
+    running.add_argument(
+        "--flight",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="record the last hours of every wire and decision into a ring of files (default: /var/lib/leeze/flight)",
+    )
+    running.add_argument(
+        "--flight-mb", type=_megabytes, default=1024, metavar="N", help="limit of the ring (default: %(default)s)"
+    )
+    running.add_argument(
+        "--flight-minutes", type=_minutes, default=15, metavar="N", help="of one file (default: %(default)s)"
+    )
+    running.add_argument(
+        "--priority",
+        type=_priority,
+        default=50,
+        metavar="N",
+        help="of the loop's thread, SCHED_FIFO 1 to 99; 0: an ordinary one (default: %(default)s, where it may)",
+    )
+    running.add_argument("--cpu", type=int, metavar="N", help="the processor the loop stays on (default: any)")
 
 
 def run_options(said: argparse.Namespace, controller: str) -> Any:
@@ -77,8 +98,48 @@ def run_options(said: argparse.Namespace, controller: str) -> Any:
         metrics=None if said.metrics is None else address(said.metrics),
         hardware_watchdog=None if said.hardware_watchdog is None else Path(said.hardware_watchdog),
         keeper=None if said.keeper is None else Path(said.keeper),
+        priority=said.priority,
+        cpu=said.cpu,
         quiet=said.quiet,
     )
+
+
+def flight_tap(said: argparse.Namespace, site: Any) -> Any:
+    """As `controllers.service.flight_tap.FlightTap`; None where nothing is to be recorded."""
+    if said.flight is None:
+        return None
+    from controllers.service.flight_records import DEFAULT_FOLDER
+    from controllers.service.flight_tap import FlightTap
+
+    return FlightTap(
+        site,
+        said.controller,
+        Path(said.flight) if said.flight else DEFAULT_FOLDER,
+        limit_bytes=said.flight_mb << 20,
+        file_minutes=said.flight_minutes,
+    )
+
+
+def _number(text: str, least: float, most: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
+    return number
+
+
+def _megabytes(text: str) -> int:
+    return int(_number(text, 1, 1_000_000))
+
+
+def _minutes(text: str) -> float:
+    return _number(text, 0.05, 24 * 60)
+
+
+def _priority(text: str) -> int:
+    return int(_number(text, 0, 99))
 
 
 def _status(said: argparse.Namespace) -> int:

@@ -42,13 +42,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line has asked for. None: without it.
 
     `socket` of the control socket; `metrics` host and port; `hardware_watchdog` its device; `keeper` the socket of the
-    power keeper; `quiet` no lines at all.
+    power keeper; `priority` of the loop's thread (SCHED_FIFO, 1 to 99; 0 leaves it alone) and the `cpu` it stays on;
+    `quiet` no lines at all.
     """
 
     socket: Path | None = None
     metrics: tuple[str, int] | None = None
     hardware_watchdog: Path | None = None
     keeper: Path | None = None
+    priority: int = 50
+    cpu: int | None = None
     quiet: bool = False
 
 

@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boards.hardware import LinkFor, hardware
+from boards.hardware import LinkFor
 from boards.load import digest
 from boards.parts import contents
 from boards.schema import BoardDescription
-from boards.wires import Wire as WireKeys
 from controllers.service.flight_recorder import FlightRecorder
 from controllers.service.flight_records import DEFAULT_FOLDER
+from controllers.service.tapping import WireTaps
 from drivers.codecs.ld2451 import IDLE_FRAME
 from drivers.interfaces import ByteLink
-from drivers.links.tap import Tap
 from drivers.recording.events import Wire
 from drivers.recording.provenance import Provenance, collect
 from drivers.units import NS_PER_MS
@@ -65,28 +64,21 @@ class FlightTap:
         only = [one.name for one in getattr(site, "controllers", ())][:1] or [site.name]
         self._controller = controller or only[0]
         self._recorder: FlightRecorder | None = None
-        self._inner: dict[str, ByteLink] = {}
+        self._taps: WireTaps | None = None
 
     def link_for(self, description: BoardDescription, real: LinkFor | None = None) -> LinkFor:
         """Where the wires of this board come from: its hardware, or `real`, with a tap on each."""
-        wires = flight_wires(description)
-        recorder = self._recorder = FlightRecorder(
+        self._recorder = FlightRecorder(
             self._folder,
             description,
             self._site,
             self._controller,
             flight_provenance(self._site, description),
-            wires,
+            flight_wires(description),
             **self._options,
         )
-        numbers = {wire.name: number for number, wire in enumerate(wires)}
-        real = real or hardware(description)
-
-        def tapped(name: str, wire: WireKeys) -> ByteLink:
-            inner = self._inner[name] = real(name, wire)
-            return Tap(inner, numbers[name], recorder)
-
-        return tapped
+        self._taps = WireTaps(description, self._recorder, real)
+        return self._taps
 
     @property
     def recorder(self) -> FlightRecorder:
@@ -94,6 +86,6 @@ class FlightTap:
         assert self._recorder is not None
         return self._recorder
 
-    def polled(self, links: Mapping[str, ByteLink]) -> list[ByteLink]:
-        """What is to be polled for `links`: those inside the taps, which know whether they open by themselves."""
-        return [self._inner.get(name, link) for name, link in links.items()]
+    def polled(self, links: Mapping[str, ByteLink]) -> dict[str, ByteLink]:
+        """See `WireTaps.polled`."""
+        return dict(links) if self._taps is None else self._taps.polled(links)

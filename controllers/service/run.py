@@ -1,44 +1,82 @@
-"""A controller on the system's clock until somebody asks it to stop: wires, tap and signals around the loop."""
+"""A controller on the system's clock until somebody asks it to stop: wires, taps, recorder, signals around the loop."""
 
 from __future__ import annotations
 
-import gc
+import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from controllers.service.assemble import Controller
+from controllers.service.equipment import Equipment, Options
+from controllers.service.ledger import processor
 from controllers.service.loop import RealTimeLoop
-from controllers.service.status import Say, Status
+from controllers.service.real_time import set_up
+from controllers.service.status import Status
 from controllers.service.stop import StopSignals
 from controllers.service.wall_time import system_synchronised
 from drivers.clock import SystemClock
 from drivers.links.poll import Pollable, WirePoll
 
 if TYPE_CHECKING:
+    from controllers.service.flight_tap import FlightTap
     from controllers.service.tapping import ServiceTap
 
 
-def run_until_stopped(controller: Controller, say: Say, tap: ServiceTap | None = None) -> None:
-    """Run on the system's clock until SIGINT or SIGTERM, stop cleanly, close every wire. For the main thread.
+def run_until_stopped(
+    controller: Controller,
+    site: str,
+    options: Options,
+    tap: ServiceTap | None = None,
+    flight: FlightTap | None = None,
+) -> None:
+    """Run on the system's clock until SIGINT, SIGTERM or a `stop`; stop cleanly, close every wire. For the main thread.
 
-    `tap` is the one that `controller` was assembled with.
+    Args:
+        controller: made, not started.
+        site: name of its site.
+        options: what stands around the loop.
+        tap, flight: those that `controller` was assembled with; `flight` is the inner one.
+
+    Whatever the loop raises comes out of here, once all is closed as after a crash: the relay drops.
     """
     clock = SystemClock()
     board = controller.board
-    bench = board.description.bench  # a bench takes the time as it comes
-    synchronised = (lambda: True) if bench else system_synchronised
+    synchronised = (lambda: True) if board.description.bench else system_synchronised  # a bench takes it as it comes
+    equipment = Equipment(controller, site, options, os.environ)
+    status = Status(controller, equipment.say, [equipment.each_second], [equipment.each_line])
+    recorder = None if flight is None else flight.recorder
+    clean = False
     with StopSignals() as signals:
         try:
-            links = list(board.links.values())
-            others: list[Pollable] = []
+            equipment.open(status, clock)
+            links = board.links
+            others: list[Pollable] = list(equipment.polled)
             if tap is not None:
-                tap.open(say)
-                links, others = tap.polled(board.links), [tap]
-            wires = WirePoll(links, clock, board.period_ns, signals, others)
-            loop = RealTimeLoop(controller, wires, clock, synchronised, Status(controller, say))
-            gc.collect()
-            gc.freeze()  # what is there now stays: no need to look through it again and again
-            loop.run(lambda: signals.asked)
+                tap.open(equipment.say)
+                links = tap.polled(links)
+                others.append(tap)
+            if flight is not None:
+                links = flight.polled(board.links)
+            if recorder is not None:
+                recorder.open(controller.cycle)
+            loop = RealTimeLoop(
+                controller,
+                WirePoll(links.values(), clock, board.period_ns, signals, others),
+                clock,
+                synchronised,
+                status,
+                recorder,
+                equipment.beats,
+                partial(set_up, options.priority, options.cpu),
+                processor,
+            )
+            equipment.watch(loop.figures, {} if recorder is None else {"recorder": recorder.figures})
+            loop.run(equipment.asked_to_stop(lambda: signals.asked))
+            clean = True
         finally:
             if tap is not None:
                 tap.close()
-            board.close()
+            equipment.leave(clean)
+            if recorder is not None:
+                recorder.close()
+            equipment.close(clean)

@@ -1,7 +1,8 @@
-"""A running controller's tap: whoever listens at its socket hears every byte of every wire, and takes none."""
+"""Taps on a running controller's wires: for whoever listens at its socket, and for the flight recorder."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from boards.hardware import LinkFor, hardware
@@ -11,10 +12,34 @@ from boards.wires import UartWire, Wire
 from controllers.service.status import Say
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink
-from drivers.links.tap import Tap
+from drivers.links.tap import Sink, Tap
 from drivers.links.tap_client import default_path
 from drivers.links.tap_records import TapWire
 from drivers.links.tap_server import TapServer
+
+
+class WireTaps:
+    """Where the wires of a board come from: `real`, or its hardware, with a tap on each.
+
+    Args:
+        description: of the board; a wire's number is its place in `boards.parts.contents`.
+        sink: hears every byte.
+        real: gives the links inside.
+    """
+
+    def __init__(self, description: BoardDescription, sink: Sink, real: LinkFor | None) -> None:
+        self._numbers = {name: number for number, name in enumerate(contents(description))}
+        self._sink, self._real = sink, real or hardware(description)
+        self._inner: dict[str, ByteLink] = {}
+
+    def __call__(self, name: str, wire: Wire) -> ByteLink:
+        """The link of `wire` as the board's devices see it."""
+        inner = self._inner[name] = self._real(name, wire)
+        return Tap(inner, self._numbers[name], self._sink)
+
+    def polled(self, links: Mapping[str, ByteLink]) -> dict[str, ByteLink]:
+        """What is to be polled for `links`: those inside the taps, which know whether they open by themselves."""
+        return {name: self._inner.get(name, link) for name, link in links.items()}
 
 
 class ServiceTap:
@@ -27,22 +52,14 @@ class ServiceTap:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._server: TapServer | None = None
-        self._inner: dict[str, ByteLink] = {}
+        self._taps: WireTaps | None = None
 
     def link_for(self, description: BoardDescription, real: LinkFor | None = None) -> LinkFor:
         """Where the wires of this board come from: its hardware, or `real`, with a tap on each."""
-        carried = contents(description)
-        wires = tuple(_facts(name, description.wires[name], content) for name, content in carried.items())
-        server = TapServer(self._path or default_path(description.name), description.name, wires)
-        numbers = {wire.name: number for number, wire in enumerate(wires)}
-        real = real or hardware(description)
-
-        def tapped(name: str, wire: Wire) -> ByteLink:
-            inner = self._inner[name] = real(name, wire)
-            return Tap(inner, numbers[name], server)
-
-        self._server = server
-        return tapped
+        wires = tuple(_facts(name, description.wires[name], content) for name, content in contents(description).items())
+        self._server = TapServer(self._path or default_path(description.name), description.name, wires)
+        self._taps = WireTaps(description, self._server, real)
+        return self._taps
 
     def open(self, say: Say) -> None:
         """Let listeners come, or say why there can be none."""
@@ -52,9 +69,9 @@ class ServiceTap:
         except InputError as error:
             say(f"{error}; running without")
 
-    def polled(self, links: dict[str, ByteLink]) -> list[ByteLink]:
-        """What is to be polled for `links`: those inside the taps, which know whether they open by themselves."""
-        return [self._inner.get(name, link) for name, link in links.items()]
+    def polled(self, links: Mapping[str, ByteLink]) -> dict[str, ByteLink]:
+        """See `WireTaps.polled`."""
+        return dict(links) if self._taps is None else self._taps.polled(links)
 
     @property
     def listeners(self) -> int:
