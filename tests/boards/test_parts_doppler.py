@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from boards.build import Board, build
+from board_rig import built, run
 from boards.load import parse_board
 from boards.parts import contents
 from drivers.bench.probe import Bench
@@ -14,10 +14,9 @@ from drivers.clock import SystemClock
 from drivers.devices.kld7 import Kld7Radar
 from drivers.devices.ops243 import Ops243Radar
 from drivers.errors import InputError
-from drivers.links.memory import MemoryLink, memory_pair
 from drivers.parts import part
 from drivers.parts.part import Options
-from drivers.quantities import DeviceHealth, Quantity, RadarReport, SpeedReport
+from drivers.quantities import DeviceHealth, RadarReport, SpeedReport
 from drivers.units import NS_PER_MS, NS_PER_S
 from hil.benches.pty_wire import PtyWire
 from hil.benches.rfc2217_wire import Rfc2217Wire
@@ -51,32 +50,9 @@ def ops243(baud: int = 19_200, **keys: Any) -> str:
     return table("radar-1", "ops243", baud, **keys)
 
 
-def built(*tables: str) -> tuple[Board, dict[str, MemoryLink], list[Quantity]]:
-    """The board, the far ends of its wires, and what it has emitted."""
-    far: dict[str, MemoryLink] = {}
-    heard: list[Quantity] = []
-
-    def link_for(name: str, wire: Any) -> MemoryLink:
-        near, far[name] = memory_pair(name)
-        return near
-
-    return build(parse_board(HEAD + "".join(tables), "node.toml"), link_for=link_for, emit=heard.append), far, heard
-
-
-def run(board: Board, peers: list[Any], until_ns: int) -> None:
-    now_ns = 0
-    everybody = [*board.devices.values(), *peers]
-    while (due_ns := min(one.wake_ns for one in everybody)) < until_ns:
-        now_ns = max(now_ns, due_ns)
-        for peer in peers:
-            if peer.wake_ns <= now_ns:
-                peer.run(now_ns)
-        for device in board.devices.values():
-            device.advance(now_ns)
-
-
 def test_each_is_made_as_the_file_says_and_tells_its_part_so() -> None:
     board, far, heard = built(
+        HEAD,
         kld7(460_800, range_m=10, speed_kmh=12, direction='"inbound"', far_pct=80, threshold_db=25, vibration=4),
         ops243(unit='"km/h"', direction='"outbound"', least_speed=3, least_magnitude=20),
     )
@@ -95,7 +71,7 @@ def test_each_is_made_as_the_file_says_and_tells_its_part_so() -> None:
 
 
 def test_the_keys_for_silence_reach_the_device() -> None:
-    board, far, heard = built(kld7(stale_ms=700), ops243(stale_ms=3_000))
+    board, far, heard = built(HEAD, kld7(stale_ms=700), ops243(stale_ms=3_000))
     run(board, [], 5 * S)
     told = {(v.source, v.t_ns // NS_PER_MS, v.reason) for v in heard if isinstance(v, DeviceHealth)}
     assert told == {("lane-1", 700, "no frame"), ("radar-1", 3_000, "no answer")}

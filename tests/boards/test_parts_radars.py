@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
-from boards.build import Board, build
+from board_rig import built, run
 from boards.load import parse_board
 from boards.parts import contents
 from drivers.devices.ld2410 import Ld2410Sensor
 from drivers.devices.ld2450 import Ld2450Radar
 from drivers.devices.radar import Ld2451Radar
 from drivers.errors import InputError
-from drivers.links.memory import MemoryLink, memory_pair
-from drivers.quantities import DeviceHealth, PositionReport, Presence, Quantity
+from drivers.quantities import DeviceHealth, PositionReport, Presence
 from drivers.units import NS_PER_S
 from hil.peers.hilink import Ld2410Answers, Ld2450Answers, Ld2451Answers, ld2410_peer, ld2450_peer, ld2451_peer
 
@@ -35,32 +34,9 @@ def table(part: str, baud: int, **keys: Any) -> str:
     return f'{wire}[devices.{part}]\npart = "{part}"\nwire = "{part}"\n{more}'
 
 
-def built(*tables: str) -> tuple[Board, dict[str, MemoryLink], list[Quantity]]:
-    """The board, the far ends of its wires, and what it has emitted."""
-    far: dict[str, MemoryLink] = {}
-    heard: list[Quantity] = []
-
-    def link_for(name: str, wire: Any) -> MemoryLink:
-        near, far[name] = memory_pair(name)
-        return near
-
-    return build(parse_board(HEAD + "".join(tables), "node.toml"), link_for=link_for, emit=heard.append), far, heard
-
-
-def run(board: Board, peers: list[Any], until_ns: int) -> None:
-    now_ns = 0
-    everybody = [*board.devices.values(), *peers]
-    while (due_ns := min(one.wake_ns for one in everybody)) < until_ns:
-        now_ns = max(now_ns, due_ns)
-        for peer in peers:
-            if peer.wake_ns <= now_ns:
-                peer.run(now_ns)
-        for device in board.devices.values():
-            device.advance(now_ns)
-
-
 def test_each_is_made_as_the_file_says_and_tells_its_part_so() -> None:
     board, far, heard = built(
+        HEAD,
         table("ld2451", 115_200, range_m=60, direction='"approach"', min_speed_kmh=3, no_target_delay_s=1),
         table("ld2450", 256_000, follow='"one"', positive_is_away="false"),
         table("ld2410", 256_000, last_moving_gate=4, last_still_gate=3, unmanned_s=10),
@@ -88,7 +64,7 @@ def test_each_is_made_as_the_file_says_and_tells_its_part_so() -> None:
 
 
 def test_with_nothing_said_nothing_is_written() -> None:
-    board, far, _ = built(table("ld2451", 115_200), table("ld2450", 256_000), table("ld2410", 256_000))
+    board, far, _ = built(HEAD, table("ld2451", 115_200), table("ld2450", 256_000), table("ld2410", 256_000))
     written: list[bytes] = []
     for name, maker, mind in (
         ("ld2451", ld2451_peer, Ld2451Answers()),
@@ -103,6 +79,7 @@ def test_with_nothing_said_nothing_is_written() -> None:
 
 def test_the_keys_for_silence_reach_the_device() -> None:
     board, _, heard = built(
+        HEAD,
         table("ld2451", 115_200, stale_ms=1_500),
         table("ld2450", 256_000, stale_ms=700),
         table("ld2410", 256_000, stale_ms=900),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
-from boards.build import Board, build
+from board_rig import built
 from boards.load import parse_board
 from boards.parts import contents
 from boards.pins import wire_pins
@@ -17,8 +16,7 @@ from drivers.devices.leezenflow_sensor import LeezenflowSensor
 from drivers.devices.ranging import A02yyuw, Mb7389
 from drivers.errors import InputError
 from drivers.line_events import EDGE, PULSE, LineEvent, LineEventStream, encode
-from drivers.links.memory import MemoryLink, memory_pair
-from drivers.quantities import Climate, DeviceHealth, Quantity, Range
+from drivers.quantities import Climate, DeviceHealth, Range
 from drivers.units import NS_PER_MS, NS_PER_S
 
 HEAD = """
@@ -46,19 +44,6 @@ def hc(n: int, **keys: object) -> str:
     return device(f"bay-{n}", "hc-sr04", trigger_gpio=4 + n, echo_gpio=16 + n, **keys)
 
 
-def built(*tables: str) -> tuple[Board, dict[str, MemoryLink], list[Quantity]]:
-    """The board, the far ends of its wires, and what it has emitted."""
-    far: dict[str, MemoryLink] = {}
-    heard: list[Quantity] = []
-
-    def link_for(name: str, wire: Any) -> MemoryLink:
-        near, far[name] = memory_pair(name)
-        return near
-
-    board = build(parse_board(HEAD + "".join(tables), "node.toml"), link_for=link_for, emit=heard.append)
-    return board, far, heard
-
-
 def refused(*tables: str) -> str:
     with pytest.raises(InputError) as caught:
         parse_board(HEAD + "".join(tables), "node.toml")
@@ -67,6 +52,7 @@ def refused(*tables: str) -> str:
 
 def test_each_part_is_made_as_the_file_says_and_speaks_in_its_units() -> None:
     board, far, heard = built(
+        HEAD,
         serial("bay-1", "a02yyuw", min_mm=280, max_mm=7_500),
         serial("bay-2", "aj-sr04m"),
         serial("bay-3", "mb7389", no_target_mm=9_999),
@@ -91,7 +77,7 @@ def test_each_part_is_made_as_the_file_says_and_speaks_in_its_units() -> None:
 
 def test_the_keys_for_silence_frozen_values_air_and_asking_reach_the_device() -> None:
     keys = {"stale_ms": 500, "frozen_s": 2, "trigger_ms": 100, "reference_degc": 20}
-    board, far, heard = built(serial("bay-1", "a02yyuw", **keys))
+    board, far, heard = built(HEAD, serial("bay-1", "a02yyuw", **keys))
     asked: list[bytes] = []
     far["bay-1"].receiver = lambda data, t_ns: asked.append(data)
     sensor = board.devices["bay-1"]
@@ -108,7 +94,7 @@ def test_the_keys_for_silence_frozen_values_air_and_asking_reach_the_device() ->
 
 
 def test_all_echo_sensors_of_a_board_take_turns_and_one_that_looks_elsewhere_does_not() -> None:
-    board, far, _ = built(LINES, hc(1), hc(2, slot_ms=120), hc(3), hc(4, alone="true"))
+    board, far, _ = built(HEAD, LINES, hc(1), hc(2, slot_ms=120), hc(3), hc(4, alone="true"))
     orders, stream = [], LineEventStream()
 
     def heard(data: bytes, t_ns: int) -> None:
@@ -125,7 +111,7 @@ def test_all_echo_sensors_of_a_board_take_turns_and_one_that_looks_elsewhere_doe
 
 
 def test_echoes_on_one_wire_reach_the_sensor_whose_line_it_is() -> None:
-    board, far, heard = built(LINES, hc(1), hc(2), device("watchdog", "relay", gpio=27))
+    board, far, heard = built(HEAD, LINES, hc(1), hc(2), device("watchdog", "relay", gpio=27))
     assert all(isinstance(board.devices[name], EchoRanging) for name in ("bay-1", "bay-2"))
     for now_ms, line in ((0, 17), (100, 18)):
         for each in board.devices.values():
@@ -140,7 +126,7 @@ def test_echoes_on_one_wire_reach_the_sensor_whose_line_it_is() -> None:
 
 
 def test_many_in_a_round_are_not_silent_between_two_turns() -> None:
-    board, _, heard = built(LINES, hc(1, slot_ms=1_000), hc(2), hc(3))
+    board, _, heard = built(HEAD, LINES, hc(1, slot_ms=1_000), hc(2), hc(3))
     for now_ms in range(0, 8_900, 20):
         for each in board.devices.values():
             each.advance(now_ms * NS_PER_MS)

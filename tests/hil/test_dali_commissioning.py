@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dali_rig import TICK_NS, DaliRig
 from drivers.buses.dali import DaliBus
 from drivers.buses.dali_gateways import AtxLedGateway, LubaGateway, SciGateway
 from drivers.buses.dali_procedures import Done, Progress
@@ -22,7 +23,6 @@ from hil.peers.dali_line import NEW, DaliLine
 from hil.peers.dali_lunatone import LubaPeer, SciPeer
 from hil.peers.dali_memory import fill_d4i
 
-TICK_NS = 20 * NS_PER_MS
 MINUTE_NS = 60 * NS_PER_S
 KINDS: dict[str, tuple[Any, Any]] = {
     "atxled": (AtxLedGateway, DaliGateway),
@@ -142,7 +142,7 @@ def test_a_failed_lamp_is_dark_to_who_asks() -> None:
     assert line.say(0x0190) == [[0x03]]
 
 
-class Rig:
+class Rig(DaliRig):
     """A bus with a lamp at 5, and new gear, over one of the gateways."""
 
     def __init__(self, kind: str, new: int = 3) -> None:
@@ -156,19 +156,6 @@ class Rig:
         self.bus.listen("test", self.done.append, self.told.append)
         self.peer = peer("dali", far, [5, *range(NEW, NEW + new)], lambda *segment: None)
         fill_d4i(self.peer.gear[5].memory)
-        self.now_ns = 0
-
-    def run(self, to_ns: int) -> None:
-        while True:
-            tick_ns = max(self.now_ns, -(-self.bus.wake_ns // TICK_NS) * TICK_NS)
-            if self.peer.wake_ns < min(tick_ns, to_ns):
-                self.peer.run(self.peer.wake_ns)
-                continue
-            if tick_ns >= to_ns:
-                break
-            self.bus.advance(tick_ns)
-            self.now_ns = tick_ns + TICK_NS
-        self.now_ns = to_ns
 
     def address(self, deadline_ns: int = 10 * MINUTE_NS) -> None:
         self.bus.submit("commission", (0, 63), self.now_ns, owner="test", deadline_ns=self.now_ns + deadline_ns)

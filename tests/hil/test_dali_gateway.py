@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dali_rig import TICK_NS, DaliRig, spied
 from drivers.buses.dali import DaliBus
 from drivers.codecs.dali import FADE_TIME_NS
 from drivers.devices.lamp import DaliLamp
@@ -19,7 +20,6 @@ from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.peers.dali_gateway import BYTE_NS, DaliGateway
 from hil.peers.dali_gear import DaliGear
 
-TICK_NS = 20 * NS_PER_MS
 UNANSWERED_NS = 6 * BYTE_NS + 15_833_333 + 9_166_666 + 2 * BYTE_NS
 ANSWERED_NS = 6 * BYTE_NS + 15_833_333 + 12_083_333 + 4 * BYTE_NS
 Segment = tuple[int, int, int, int, int]
@@ -310,7 +310,7 @@ def test_every_nth_answer_can_get_lost() -> None:
 # --- master and gateway together
 
 
-class Rig:
+class Rig(DaliRig):
     """Bus, lamps and gateway in virtual time, driven as a scan cycle drives them."""
 
     def __init__(
@@ -320,38 +320,15 @@ class Rig:
         self.tickless = tickless
         self.values: list[Quantity] = []
         self.segments: list[Segment] = []
-        self.wire: list[tuple[int, bytes]] = []
         self.bus = DaliBus("dali", near, emit=self.values.append, groups=groups)
         self.lamps = [DaliLamp(f"lamp-{n}", self.bus, n) for n in range(lamps)]
-        self.gateway = DaliGateway(
+        self.peer = self.gateway = DaliGateway(
             "dali", far, range(lamps), lambda *segment: self.segments.append(segment), fade_code=1
         )
         for number, members in (groups or {}).items():
             for member in members:
                 self.gateway.gear[member].groups |= 1 << number
-        heard = far.receiver
-
-        def spy(data: bytes, t_ns: int) -> None:
-            self.wire.append((t_ns, data))
-            heard(data, t_ns)
-
-        far.receiver = spy
-        self.now_ns = 0
-
-    def run(self, to_ns: int) -> None:
-        """All ticks before `to_ns` (a multiple of the tick) and what happens between them."""
-        while True:
-            tick_ns = self.now_ns
-            if self.tickless:
-                tick_ns = max(self.now_ns, -(-self.bus.wake_ns // TICK_NS) * TICK_NS)
-            if self.gateway.wake_ns < min(tick_ns, to_ns):
-                self.gateway.run(self.gateway.wake_ns)
-                continue
-            if tick_ns >= to_ns:
-                break
-            self.bus.advance(tick_ns)
-            self.now_ns = tick_ns + TICK_NS
-        self.now_ns = to_ns
+        self.wire = spied(far)
 
     def act(self, action: tuple[str, int, int]) -> None:
         """One thing a policy, an installer or the world does at a tick."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dali_rig import TICK_NS, DaliRig, spied
 from drivers.buses.dali import DaliBus
 from drivers.buses.dali_gateways import LubaGateway, SciGateway
 from drivers.buses.dali_procedures import Done
@@ -19,7 +20,6 @@ from drivers.quantities import DeviceHealth, LampStatus, Quantity
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.peers.dali_lunatone import BYTE_NS, LubaPeer, SciPeer
 
-TICK_NS = 20 * NS_PER_MS
 FORWARD_NS = 15_833_333
 KINDS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "luba": (LubaGateway, LubaPeer, {}),
@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
 }
 
 
-class Rig:
+class Rig(DaliRig):
     """Bus, lamps and gateway in virtual time, driven as a scan cycle drives them."""
 
     def __init__(self, kind: str, *, lamps: int = 4, tickless: bool = True, **options: Any) -> None:
@@ -39,33 +39,11 @@ class Rig:
         self.tickless = tickless
         self.values: list[Quantity] = []
         self.done: list[Done] = []
-        self.wire: list[tuple[int, bytes]] = []
         self.bus = DaliBus("dali", near, emit=self.values.append, gateway=gateway())
         self.bus.listen("test", self.done.append)
         self.lamps = [DaliLamp(f"lamp-{n}", self.bus, n) for n in range(lamps)]
         self.peer = peer("dali", far, range(lamps), lambda *segment: None, **{**usual, **options})
-        heard = far.receiver
-
-        def spy(data: bytes, t_ns: int) -> None:
-            self.wire.append((t_ns, data))
-            heard(data, t_ns)
-
-        far.receiver = spy
-        self.now_ns = 0
-
-    def run(self, to_ns: int) -> None:
-        while True:
-            tick_ns = self.now_ns
-            if self.tickless:
-                tick_ns = max(self.now_ns, -(-self.bus.wake_ns // TICK_NS) * TICK_NS)
-            if self.peer.wake_ns < min(tick_ns, to_ns):
-                self.peer.run(self.peer.wake_ns)
-                continue
-            if tick_ns >= to_ns:
-                break
-            self.bus.advance(tick_ns)
-            self.now_ns = tick_ns + TICK_NS
-        self.now_ns = to_ns
+        self.wire = spied(far)
 
     def ask(self, procedure: str, *args: int) -> Any:
         began_ns, known = self.now_ns, len(self.done)
