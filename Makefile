@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 
 RPI_GPIO := $(VENV)/rpi-gpio
 
-.PHONY: setup test demo bench lock boards-lock clean help
+.PHONY: setup test demo bench lock boards-lock machines clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -49,6 +49,10 @@ lock: ## renew requirements.lock (hashes, no index addresses); needs uv
 # Not a part of the gate: it asks the package index for wheels of another machine than this one, twice for each package.
 boards-lock: setup ## does the lock install on the boards it claims? a table, by pip; about five minutes
 	@$(BIN)/python tools/boards_lock.py
+
+# Not a part of the gate: it needs root, mmdebstrap and qemu-user-static, a Debian mirror and the package index, and emulates.
+machines: setup ## one digest on Python 3.11 and 3.13, on amd64 and arm64? a table; about ten minutes
+	@$(BIN)/python tools/same_digest.py
 
 clean: ## remove what set-up and runs have made
 	rm -rf $(VENV) out dist
