@@ -14,15 +14,13 @@ from rich.console import Console
 from boards.cli import main
 from boards.doctor.view import View, WireFacts
 from drivers.bench.watch import RECENT_CHUNKS, Watch
-from drivers.codecs.ld2451 import Target, encode_report
-from drivers.links.memory import MemoryLink
 from drivers.quantities import DeviceHealth, Range
 from drivers.recording.events import Line, Value, WireBytes
 from drivers.recording.reader import TraceReader
-from drivers.units import NS_PER_MS, NS_PER_S
+from drivers.units import NS_PER_S
 from hil.benches.pty_wire import PtyWire
+from talking_radar import REPORT, Radar
 
-REPORT = encode_report([Target(-5, 13, True, 3, 123)])
 HEAD = """
 format = 1
 name = "four-radars"
@@ -31,16 +29,6 @@ model = "laptop"
 product = "lighting"
 period_ms = 20
 """
-
-
-class Radar:
-    def __init__(self, link: MemoryLink) -> None:
-        self.wake_ns = 0
-        self._link = link
-
-    def run(self, now_ns: int) -> None:
-        self._link.write(REPORT, now_ns)
-        self.wake_ns = now_ns + 100 * NS_PER_MS
 
 
 @pytest.fixture

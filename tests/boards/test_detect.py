@@ -8,28 +8,14 @@ import pytest
 
 from boards.doctor.detect import Detected, listen, serial_ports
 from drivers.clock import SystemClock
-from drivers.codecs.ld2451 import Target, encode_report
-from drivers.links.memory import MemoryLink
-from drivers.units import NS_PER_MS
 from hil.benches.pty_wire import PtyWire
-
-REPORT = encode_report([Target(-5, 13, True, 3, 123)])
-
-
-class Radar:
-    def __init__(self, link: MemoryLink) -> None:
-        self.wake_ns = 0
-        self._link = link
-
-    def run(self, now_ns: int) -> None:
-        self._link.write(REPORT, now_ns)
-        self.wake_ns = now_ns + 50 * NS_PER_MS
+from talking_radar import Radar
 
 
 def heard(baud: int, *, peer: bool = True, babble: bool = False) -> Detected:
     wire = PtyWire("x", baud, babble=babble)
     if peer:
-        wire.peer = Radar(wire.far)
+        wire.peer = Radar(wire.far, period_ms=50)
     with wire:
         return listen(wire.path, SystemClock(), seconds=0.4, bauds=(115_200, 9_600))
 

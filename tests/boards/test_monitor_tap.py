@@ -13,24 +13,12 @@ import pytest
 
 from boards.cli import main
 from drivers.clock import SystemClock
-from drivers.codecs.ld2451 import Target, encode_report
-from drivers.links.memory import MemoryLink
 from drivers.units import NS_PER_MS, NS_PER_S
 from hil.benches.pty_wire import PtyWire
+from talking_radar import REPORT, Radar
 
 ROOT = Path(__file__).parents[2]
-REPORT = encode_report([Target(-5, 13, True, 3, 123)])
 BAUDS = {"dali": 19_200, "radar-1": 115_200, "radar-2": 115_200, "radar-3": 115_200, "neighbour": 115_200}
-
-
-class Radar:
-    def __init__(self, link: MemoryLink) -> None:
-        self.wake_ns = 0
-        self._link = link
-
-    def run(self, now_ns: int) -> None:
-        self._link.write(REPORT, now_ns)
-        self.wake_ns = now_ns + 100 * NS_PER_MS
 
 
 def wait_for(path: Path, service: subprocess.Popen[str]) -> None:

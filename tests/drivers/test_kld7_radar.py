@@ -303,9 +303,7 @@ def test_restored_at_any_time_it_goes_on_the_same(fault: dict[str, Any], at_ms: 
     two.restored()
     for desk in (one, two):
         desk.run(14 * S)
-    assert two.values == one.values
-    assert two.peer.snapshot() == one.peer.snapshot()
-    assert two.radar.snapshot() == one.radar.snapshot()
+    two.is_the_same_as(one)
 
 
 @settings(max_examples=30, deadline=None)
@@ -314,9 +312,7 @@ def test_before_its_wake_it_does_nothing_and_changes_nothing(fault: dict[str, An
     desk = Desk(peer=fault)
     for ms in sorted(moments):
         desk.run(ms * NS_PER_MS)
-        before = (desk.radar.snapshot(), len(desk.peer.heard), len(desk.values), desk.radar.wake_ns)
-        desk.radar.advance(min(desk.now_ns, desk.radar.wake_ns - 1))
-        assert (desk.radar.snapshot(), len(desk.peer.heard), len(desk.values), desk.radar.wake_ns) == before
+        desk.does_nothing_before_its_wake()
 
 
 @given(st.lists(st.binary(max_size=40), max_size=20))

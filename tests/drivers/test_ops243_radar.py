@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cut_wire import CutWire
 from drivers.codecs.ops243 import encode_reply
 from drivers.devices.ops243 import DEAF, Ops243Radar
-from drivers.errors import InputError, LinkLost
-from drivers.links.memory import MemoryLink, memory_pair
+from drivers.errors import InputError
+from drivers.links.memory import memory_pair
 from drivers.quantities import Quantity, SpeedReport
 from drivers.units import NS_PER_MS, NS_PER_S
 from hil.peers.ops243 import Ops243Peer, Pass
@@ -23,23 +24,12 @@ GOES = Pass(6 * S, 7 * S, -2_300, 22_706)
 START_UP = ["OJ", "UM", "OM", "OT", "R|", "F2", "R>0", "U?"]
 
 
-class Pulled(MemoryLink):
-    """A link that can be unplugged."""
-
-    plugged = True
-
-    def write(self, data: bytes, t_ns: int) -> None:
-        if not self.plugged:
-            raise LinkLost(self.name, t_ns, "unplugged", data)
-        super().write(data, t_ns)
-
-
 class Desk(RadarDesk):
     """A radar and its far end in one virtual time."""
 
     def __init__(self, *, peer: dict[str, Any] | None = None, **device: Any) -> None:
-        self.near, self.far = Pulled("radar-1"), MemoryLink("radar-1")
-        self.near.far, self.far.far = self.far, self.near
+        self.near = CutWire("radar-1")
+        self.far = self.near.far
         self.values: list[Quantity] = []
         self.radar = Ops243Radar("radar-1", self.near, self.values.append, **device)
         self.peer = Ops243Peer("radar-1", self.far, **(peer or {}))
@@ -165,11 +155,11 @@ def test_a_restart_in_a_quiet_hour_is_noticed_by_its_unit() -> None:
 def test_unplugged_and_plugged_in_again_it_goes_on_without_a_restart() -> None:
     desk = Desk(peer={"passes": [Pass(70 * S, 71 * S, 1_500)]})
     desk.run(5 * S)
-    desk.near.plugged = False
+    desk.near.cut = True
     desk.run(60 * S)
     assert desk.health == [(False, "no answer")]
     assert desk.radar.counters()["link_losses"] > 5
-    desk.near.plugged = True
+    desk.near.cut = False
     desk.peer.restart(desk.now_ns)
     desk.run(75 * S)
     assert desk.health == [(False, "no answer"), (True, "")]
@@ -228,9 +218,7 @@ def test_restored_at_any_time_it_goes_on_the_same(fault: dict[str, Any], at_ms: 
     two.restored()
     for desk in (one, two):
         desk.run(30 * S)
-    assert two.values == one.values
-    assert two.peer.snapshot() == one.peer.snapshot()
-    assert two.radar.snapshot() == one.radar.snapshot()
+    two.is_the_same_as(one)
 
 
 @settings(max_examples=30, deadline=None)
@@ -239,9 +227,7 @@ def test_before_its_wake_it_does_nothing_and_changes_nothing(fault: dict[str, An
     desk = Desk(peer=fault)
     for ms in sorted(moments):
         desk.run(ms * NS_PER_MS)
-        before = (desk.radar.snapshot(), len(desk.peer.heard), len(desk.values), desk.radar.wake_ns)
-        desk.radar.advance(min(desk.now_ns, desk.radar.wake_ns - 1))
-        assert (desk.radar.snapshot(), len(desk.peer.heard), len(desk.values), desk.radar.wake_ns) == before
+        desk.does_nothing_before_its_wake()
 
 
 @given(st.lists(st.binary(max_size=40), max_size=20))

@@ -14,27 +14,13 @@ from drivers.bench.watch import WireWatch
 from drivers.bench.words import ORDINARY, in_words, plotted, sparkline, told_apart
 from drivers.cli import main
 from drivers.cli_bench import finding_lines
-from drivers.codecs.ld2451 import Target, encode_report
-from drivers.links.memory import MemoryLink, memory_pair
+from drivers.links.memory import memory_pair
 from drivers.parts import PARTS
 from drivers.parts.part import Options
 from drivers.quantities import Climate, DeviceHealth, PowerReading, Presence, Range, SpeedReport
-from drivers.units import NS_PER_MS, NS_PER_S
+from drivers.units import NS_PER_S
 from hil.benches.pty_wire import PtyWire
-
-REPORT = encode_report([Target(-5, 13, True, 3, 123)])
-
-
-class Radar:
-    """Sends one report ten times a second."""
-
-    def __init__(self, link: MemoryLink, frame: bytes = REPORT) -> None:
-        self.wake_ns = 0
-        self._link, self._frame = link, frame
-
-    def run(self, now_ns: int) -> None:
-        self._link.write(self._frame, now_ns)
-        self.wake_ns = now_ns + 100 * NS_PER_MS
+from talking_radar import REPORT, Radar
 
 
 def wire(baud: int = 115_200, *, babble: bool = False, frame: bytes | None = REPORT) -> PtyWire:

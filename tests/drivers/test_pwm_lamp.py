@@ -11,12 +11,13 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cut_wire import CutWire
 from drivers.clock import SystemClock
 from drivers.codecs.dali_tables import OUTPUT_PPM
 from drivers.devices.pwm_lamp import RETRY_NS, PwmLamp
-from drivers.errors import InputError, LinkLost, OutOfRange
+from drivers.errors import InputError, OutOfRange
 from drivers.links.gpio import GpioLine, GpioLink
-from drivers.links.memory import MemoryLink, memory_pair
+from drivers.links.memory import memory_pair
 from drivers.quantities import DeviceHealth, LampStatus
 from drivers.units import FOREVER_NS, NS_PER_S
 from hil.peers.gpio_lines import LinesPeer
@@ -24,22 +25,10 @@ from hil.peers.gpio_lines import LinesPeer
 S = NS_PER_S
 
 
-class Breaking(MemoryLink):
-    """A wire that can be cut."""
-
-    cut = False
-
-    def write(self, data: bytes, t_ns: int) -> None:
-        if self.cut:
-            raise LinkLost(self.name, t_ns, "pulled out", data)
-        super().write(data, t_ns)
-
-
-def lamp(**settings: Any) -> tuple[PwmLamp, LinesPeer, list[Any], Breaking]:
-    near, far = Breaking("lamps"), MemoryLink("lamps")
-    near.far, far.far = far, near
+def lamp(**settings: Any) -> tuple[PwmLamp, LinesPeer, list[Any], CutWire]:
+    near = CutWire("lamps")
     emitted: list[Any] = []
-    return PwmLamp("lamp-1", near, emitted.append, **settings), LinesPeer("rig", far), emitted, near
+    return PwmLamp("lamp-1", near, emitted.append, **settings), LinesPeer("rig", near.far), emitted, near
 
 
 @pytest.mark.parametrize(("level", "per_mille"), [(0, 0), (1, 1), (85, 10), (170, 101), (229, 505), (254, 1000)])
@@ -97,7 +86,7 @@ def test_a_lost_wire_is_said_once_tried_every_second_and_gets_the_newest_level()
     wire.cut = True
     device.set_level(100, S)
     device.set_level(200, S + 1)
-    assert emitted[1:] == [DeviceHealth(S, "lamp-1", False, "pulled out")]
+    assert emitted[1:] == [DeviceHealth(S, "lamp-1", False, "unplugged")]
     assert device.wake_ns == S + RETRY_NS
     before = device.snapshot()
     device.advance(device.wake_ns - 1)
@@ -116,7 +105,7 @@ def test_a_wire_lost_before_the_first_tick_is_tried_all_the_same() -> None:
     wire.cut = True
     device.set_level(50, 0)
     device.advance(1)
-    assert emitted == [DeviceHealth(0, "lamp-1", False, "pulled out"), LampStatus(1, "lamp-1", 50)]
+    assert emitted == [DeviceHealth(0, "lamp-1", False, "unplugged"), LampStatus(1, "lamp-1", 50)]
     wire.cut = False
     device.advance(device.wake_ns)
     assert rig.pwm(0) == (1_000_000, device.on_ns(50))

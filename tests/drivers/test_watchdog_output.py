@@ -12,12 +12,12 @@ from gpiozero.pins.mock import MockFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cut_wire import CutWire
 from drivers.clock import SystemClock
 from drivers.devices.watchdog_output import WatchdogOutput
-from drivers.errors import InputError, LinkLost
+from drivers.errors import InputError
 from drivers.line_events import HOLD, SET, LineEvent
 from drivers.links.gpio import GpioLine, GpioLink
-from drivers.links.memory import MemoryLink
 from drivers.quantities import DeviceHealth
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.peers.gpio_lines import LinesPeer
@@ -26,22 +26,15 @@ MS = NS_PER_MS
 TICK = 20 * MS
 
 
-class Breaking(MemoryLink):
-    """A wire that can be cut."""
-
-    cut = False
-
-    def write(self, data: bytes, t_ns: int) -> None:
-        if self.cut:
-            raise LinkLost(self.name, t_ns, "pulled out", data)
-        super().write(data, t_ns)
-
-
-def relay(**settings: Any) -> tuple[WatchdogOutput, LinesPeer, list[Any], Breaking]:
-    near, far = Breaking("relay"), MemoryLink("relay")
-    near.far, far.far = far, near
+def relay(**settings: Any) -> tuple[WatchdogOutput, LinesPeer, list[Any], CutWire]:
+    near = CutWire("relay")
     emitted: list[Any] = []
-    return WatchdogOutput("watchdog", near, emitted.append, line=5, **settings), LinesPeer("rig", far), emitted, near
+    return (
+        WatchdogOutput("watchdog", near, emitted.append, line=5, **settings),
+        LinesPeer("rig", near.far),
+        emitted,
+        near,
+    )
 
 
 def go_on(device: WatchdogOutput, rig: LinesPeer, from_ns: int, to_ns: int, feed: bool = True) -> int:
@@ -127,7 +120,7 @@ def test_a_lost_wire_is_said_once_and_fed_again_when_it_is_back() -> None:
     go_on(device, rig, 0, NS_PER_S)
     wire.cut = True
     go_on(device, rig, NS_PER_S, 2 * NS_PER_S)
-    assert [(health.ok, health.reason) for health in emitted] == [(False, "pulled out")]
+    assert [(health.ok, health.reason) for health in emitted] == [(False, "unplugged")]
     assert rig.level(5) == 0
     wire.cut = False
     go_on(device, rig, 2 * NS_PER_S, 3 * NS_PER_S)
@@ -136,7 +129,7 @@ def test_a_lost_wire_is_said_once_and_fed_again_when_it_is_back() -> None:
     assert device.counters()["link_losses"] == 1
     wire.cut = True
     device.stop(3 * NS_PER_S)
-    assert emitted[2] == DeviceHealth(3 * NS_PER_S, "watchdog", False, "pulled out")
+    assert emitted[2] == DeviceHealth(3 * NS_PER_S, "watchdog", False, "unplugged")
 
 
 def test_a_first_feed_into_a_lost_wire_holds_nothing() -> None:

@@ -31,6 +31,16 @@ class RadarDesk:
         self.peer.restore(peer)
         assert json.loads(json.dumps(self.radar.snapshot())) == radar
 
+    def does_nothing_before_its_wake(self) -> None:
+        before = (self.radar.snapshot(), len(self.peer.heard), len(self.values), self.radar.wake_ns)
+        self.radar.advance(min(self.now_ns, self.radar.wake_ns - 1))
+        assert (self.radar.snapshot(), len(self.peer.heard), len(self.values), self.radar.wake_ns) == before
+
+    def is_the_same_as(self, other: RadarDesk) -> None:
+        assert self.values == other.values
+        assert self.peer.snapshot() == other.peer.snapshot()
+        assert self.radar.snapshot() == other.radar.snapshot()
+
     @property
     def health(self) -> list[tuple[bool, str]]:
         return [(value.ok, value.reason) for value in self.values if isinstance(value, DeviceHealth)]
