@@ -22,6 +22,7 @@ HALVED_BITS = 38
 
 _WEIGHT = 8
 _ROUNDS = 2
+_SLACK_NS = NS_PER_MS // 20  # points as good as on one line are not parted by the last nanosecond
 _LEAST_NOISE_NS = NS_PER_MS // 2  # stamps are whole milliseconds
 _PPB = 1000  # ns a millisecond -> ns a second
 _UNKNOWN_PPB = 1_000_000_000
@@ -56,7 +57,7 @@ def fit(points: Sequence[Point], believed_ppb: int = 0) -> Drift:
         slope_ppb, x_mid, y_mid, _ = _line(kept)
         above = [y - y_mid - slope_ppb * (x - x_mid) // _PPB for _, x, y in kept]
         middle = sorted(above)[len(above) // 2]
-        kept = [point for point, ns in zip(kept, above, strict=True) if ns <= middle]
+        kept = [point for point, ns in zip(kept, above, strict=True) if ns <= middle + _SLACK_NS]
     bare_ppb, x_mid, y_mid, sxx = _line(kept)
     weight = squares = 0
     for w, x, y in kept:
