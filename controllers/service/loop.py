@@ -297,6 +297,8 @@ class RealTimeLoop:
         now_ns = self._clock.now_ns()
         deadline_ns = now_ns + DRAIN_NS
         if self._flight is not None:
+            if self._due_ns < now_ns:
+                self._flight.passed_over(self._due_ns, now_ns)  # due, and not run any more
             self._flight.stopping(now_ns)
         self._controller.stop(now_ns)
         while True:
