@@ -71,7 +71,7 @@ def _list(said: argparse.Namespace) -> int:
 
 def _pull(said: argparse.Namespace) -> int:
     """Exit code 1 where a copy cannot be read whole; what was never recorded is told, and no failure of the copies."""
-    from controllers.service.blackbox import covering, holes, look, pull
+    from controllers.service.blackbox import covering, gap_holes, holes, look, pull
 
     now_ns = _now_ns()
     to_ns = _moment_ns(said.to, now_ns, "--to")
@@ -86,7 +86,7 @@ def _pull(said: argparse.Namespace) -> int:
     said.out.mkdir(parents=True, exist_ok=True)
     if said.out.resolve() == said.folder.resolve():
         raise InputError(f"{said.out}: is the ring itself; name another folder with -o")
-    wrong = 0
+    wrong, missing = 0, []
     for one in covering(found, from_ns, to_ns):
         try:
             copy = pull(one, said.out / one.file.path.name)
@@ -95,12 +95,14 @@ def _pull(said: argparse.Namespace) -> int:
             continue
         wrong += bool(copy.trouble)
         _tell(said, _pulled(copy))
+        missing += [(one.file.board, hole) for hole in gap_holes(copy)]
     for board in sorted({one.file.board for one in found}):
         of_board = [one for one in found if one.file.board == board]
-        for hole in holes(of_board, from_ns, min(to_ns, now_ns)):
-            span = {"from": _local(hole.from_ns), "to": _local(hole.to_ns)}
-            seconds = round((hole.to_ns - hole.from_ns) / NS_PER_S, 3)
-            _tell(said, {"missing": board, **span, "seconds": seconds, "why": hole.why})
+        missing += [(board, hole) for hole in holes(of_board, from_ns, min(to_ns, now_ns))]
+    for board, hole in sorted(missing, key=lambda pair: (pair[0], pair[1].from_ns)):
+        span = {"from": _local(hole.from_ns), "to": _local(hole.to_ns)}
+        seconds = round((hole.to_ns - hole.from_ns) / NS_PER_S, 3)
+        _tell(said, {"missing": board, **span, "seconds": seconds, "why": hole.why})
     for one in found:
         if one.from_utc_ns is None:
             why = one.unreadable or "nobody knew the time when it was written; copy it by name"

@@ -72,10 +72,20 @@ def holes(found: Sequence[Glance], from_ns: int, to_ns: int) -> list[Hole]:
             reason = f"{one.file.path.name} says: {one.missing_before}" if one.missing_before else why
             missing.append(Hole(at_ns, begin_ns, reason))
         at_ns = max(at_ns, end_ns)
-        why = "no file" if one.complete and not one.gap else f"{one.file.path.name} {_ended(one)}"
+        why = "no file" if one.complete else f"{one.file.path.name} was cut"
     if to_ns - at_ns > SEAM_NS:
         missing.append(Hole(at_ns, to_ns, why if spans else "no file"))
     return missing
+
+
+def gap_holes(copy: Pulled) -> list[Hole]:
+    """The gaps inside a copy, in UTC; what it was too full for."""
+    base_ns = copy.glance.base_ns or 0
+    name = copy.path.name
+    return [
+        Hole(gap.from_ns + base_ns, gap.to_ns + base_ns, f"{name} ends in a gap: {gap.records} records were lost")
+        for gap in copy.gaps
+    ]
 
 
 def pull(one: Glance, target: Path) -> Pulled:
@@ -121,10 +131,6 @@ def _ends(found: Sequence[Glance]) -> list[int | None]:
         )
         ends.append(after.from_utc_ns if goes_on and after is not None else one.to_utc_ns)
     return ends
-
-
-def _ended(one: Glance) -> str:
-    return "ends in a gap" if one.gap else "was cut"
 
 
 def _copy(source: Path, target: Path, length_b: int) -> None:

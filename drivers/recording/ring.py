@@ -112,7 +112,7 @@ class Ring:
 
     def delete_oldest(self, present: Path | None = None) -> bool:
         """Delete the oldest file that is not `present`; False if there is none."""
-        for file in self._files:
+        for file in tuple(self._files):
             if file.path != present:
                 self._files.remove(file)
                 try:

@@ -15,6 +15,8 @@ from controllers.service.status import Status
 from drivers.clock import VirtualClock
 from drivers.links.memory import MemoryLink, memory_pair
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
+from hil.peers.signal_controller import SignalController
+from hil.peers.signal_programme import Group, Programme, Stage
 
 START_NS = 7_000 * NS_PER_S + 3 * NS_PER_MS
 UTC_NS = 1_771_610_400 * NS_PER_S
@@ -118,3 +120,25 @@ def riders(seconds: float, every_ms: int = 100) -> list[tuple[int, str, bytes]]:
         for ms in range(0, round(seconds * 1000), every_ms)
         for radar in ("radar-1", "radar-2")
     ]
+
+
+def messages(seconds: float, groups: int = 18, station: int = 4070) -> list[tuple[int, str, bytes]]:
+    """A signal controller's feed for so long: ten messages a second, 34 kB each with 18 groups."""
+    stages = (
+        Stage(colour="red", duration_ms=32_000, min_early_ms=9_000, max_late_ms=14_000, max_unknown_ms=1_000),
+        Stage(colour="red-amber", duration_ms=1_000),
+        Stage(colour="green", duration_ms=24_000, max_late_ms=4_000),
+        Stage(colour="amber", duration_ms=3_000),
+    )
+    numbers = range(1, groups + 1)
+    programme = Programme(
+        station=station,
+        groups=tuple(Group(group=number, offset_ms=3_100 * number % 60_000, stages=stages) for number in numbers),
+    )
+    near, far = memory_pair("feed")
+    heard: list[tuple[int, str, bytes]] = []
+    near.receiver = lambda data, t_ns: heard.append((t_ns, "feed", data))
+    peer = SignalController("controller", far, programme, UTC_NS)
+    while peer.wake_ns < seconds * NS_PER_S:
+        peer.run(peer.wake_ns)
+    return heard
