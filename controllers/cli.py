@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controllers.cli_blackbox import add_blackbox
-from controllers.cli_service import add_run_options, add_service_verbs, flight_tap, run_options
 from controllers.cli_jitter import add_jitter
+from controllers.cli_service import add_run_options, add_service_verbs, flight_tap, run_options
 from controllers.greenwave.site import GreenwaveSite
 from controllers.lighting.site import LightingSite
 from controllers.service.sites import Site, load_site, shipped

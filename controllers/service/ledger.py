@@ -37,18 +37,27 @@ class LoopMeter:
         self._now_ns, self._read = now_ns, read
         self._account, self._before = Account(), Account()
         self._began_ns = self._asleep_ns = self._deadline_ns = self.last_ns
-        self._cpu_ns = self._waits = 0
+        self._cpu_ns = self._waits = self._read_ns = 0
         self._stolen_ns = self._overslept_ns = self._awake_ns = 0
         self._collecting_ns = 0
+        self._prepared = False
+
+    def awake(self) -> None:
+        """The sleep is over, and it is not time yet: do what takes a while. Else `begin` does it."""
+        if not self._prepared:
+            self._account, self._before = self._before, self._account
+            self._account.clear()
+        self._prepared = True
+        self._read_ns = self._now_ns()
+        if self._read is not None:
+            self._cpu_ns, self._waits = self._read()
 
     def begin(self) -> int:
         """A turn begins; gives the time."""
-        self._account, self._before = self._before, self._account
-        account = self._account
-        account.clear()
+        if not self._prepared:
+            self.awake()
+        self._prepared = False
         self._began_ns = self.last_ns = now_ns = self._now_ns()
-        if self._read is not None:
-            self._cpu_ns, self._waits = self._read()
         self._overslept_ns = now_ns - max(self._asleep_ns, self._deadline_ns)
         return now_ns
 
@@ -85,7 +94,7 @@ class LoopMeter:
         if self._read is None:
             return 0
         cpu_ns, waits = self._read()
-        return 0 if waits != self._waits else max(0, now_ns - self._began_ns - (cpu_ns - self._cpu_ns))
+        return 0 if waits != self._waits else max(0, now_ns - self._read_ns - (cpu_ns - self._cpu_ns))
 
     def watch_collector(self, watch: bool) -> None:
         """Tell what the garbage collector takes from what everybody else does, from now on or no longer."""

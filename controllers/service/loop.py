@@ -48,10 +48,11 @@ class Wires(Protocol):
 
 
 @runtime_checkable
-class TellsWho(Protocol):
-    """Wires that tell which of them has been served."""
+class TellsMore(Protocol):
+    """Wires that tell which of them has been served, and when a sleep is nearly over."""
 
     served: Callable[[str], None] | None
+    awake: Callable[[], None] | None
 
 
 class Watched(Protocol):
@@ -177,8 +178,8 @@ class RealTimeLoop:
         self._meter = LoopMeter(self.ledger, clock.now_ns, read)
         self._collector = IdleCollector(clock.now_ns)
         self._cycle.observer, self._cycle.meter = self._observe, self._meter
-        if isinstance(wires, TellsWho):
-            wires.served = self._served
+        if isinstance(wires, TellsMore):
+            wires.served, wires.awake = self._served, self._meter.awake
         self._chores_ns = 0
         self._due_ns = FOREVER_NS
         self._ticked_ns = -1

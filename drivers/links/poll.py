@@ -14,10 +14,10 @@ from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 _LONGEST_NS = 3600 * NS_PER_S  # poll() itself takes 24 days at most
 
 MOST_EARLY_NS = 200_000
-"""How much before a deadline the sleep may end at most; the rest is spent looking at the clock."""
+"""How much before a deadline the sleep may end at most; the rest is spent awake."""
 
 _SHY_NS = 100_000  # poll() wakes late as well, and must not pass the deadline
-_SOONER_NS, _LATER_NS = 2_000, 1_000  # so that two of three sleeps end early: see `WirePoll._sleep_until_ns`
+_SOONER_NS, _LATER_NS = 4_000, 1_000  # so that four of five sleeps end early
 
 
 class Pollable(Protocol):
@@ -63,7 +63,7 @@ class WirePoll:
         others: served like the links, e.g. a tap's listeners.
 
     A machine wakes a sleeper late by some time of its own (here 20 to 100 us). That is learned, and the sleep aims so
-    much earlier, by `MOST_EARLY_NS` at most; what is left until the deadline is spent awake. Never early.
+    much earlier, by `MOST_EARLY_NS` at most; what is left until the deadline is spent asking for bytes. Never early.
 
     A link that is lost is counted in `losses` and tried again at its own `wake_ns`; nothing is raised.
     """
@@ -79,6 +79,8 @@ class WirePoll:
         self.losses = 0
         self.served: Callable[[str], None] | None = None
         """Told the name of each source that has just been served, e.g. ``"dali"``; for whoever keeps a ledger."""
+        self.awake: Callable[[], None] | None = None
+        """Called shortly before a deadline, when there is time left: for what had better not be done after it."""
         self.early_ns = 0
         """How much before a deadline sleeps end at present."""
         links = tuple(links)
@@ -116,20 +118,22 @@ class WirePoll:
             self._ask(left_ns // NS_PER_MS)
             if self._ready:
                 return
-        self._sleep_until_ns(deadline_ns)  # less than two milliseconds, or nothing
-        self._ask(0)
-
-    def _sleep_until_ns(self, deadline_ns: int) -> None:
-        """Sleep, and be awake at the deadline rather than on the way there."""
         clock = self._clock
-        if clock.now_ns() < deadline_ns - self.early_ns:
+        slept = clock.now_ns() < deadline_ns - self.early_ns  # less than a millisecond and a half from now
+        if slept:
             clock.sleep_until_ns(deadline_ns - self.early_ns)
-            if clock.now_ns() > deadline_ns:
+        if self.awake is not None:
+            self.awake()
+        self._ask(0)
+        now_ns = clock.now_ns()
+        if slept:
+            if now_ns > deadline_ns:
                 self.early_ns = min(MOST_EARLY_NS, self.early_ns + _SOONER_NS)
             else:
                 self.early_ns = max(0, self.early_ns - _LATER_NS)
-        while clock.now_ns() < deadline_ns:
-            pass
+        while now_ns < deadline_ns and not self._ready:
+            self._ask(0)
+            now_ns = clock.now_ns()
 
     def _watch(self) -> None:
         """A link that was lost or came back has another descriptor."""

@@ -154,6 +154,7 @@ class Jumping:
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
         self.served: Callable[[str], None] | None = None
+        self.awake: Callable[[], None] | None = None
         self.oversleep_ns = 0
 
     def wake_ns(self, now_ns: int) -> int:
