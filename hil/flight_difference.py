@@ -165,7 +165,10 @@ def _listed(decisions: Sequence[bytes]) -> str:
 
 
 def _clipped(data: bytes) -> str:
-    text = data.decode(errors="replace")
+    return _short(data.decode(errors="replace"))
+
+
+def _short(text: str) -> str:
     return text if len(text) <= 120 else f"{text[:100]}... ({len(text)} characters)"
 
 
@@ -178,7 +181,7 @@ def _meaning(what: str, data: bytes | None, content: str) -> str:
             return readable(bytes.fromhex(frame), "panel") if frame else ""
         except (msgspec.MsgspecError, ValueError, AttributeError):
             return ""
-    return readable(data, content) if what == "bytes" else ""
+    return _short(readable(data, content)) if what == "bytes" else ""
 
 
 def _shown(data: bytes | None, as_hex: bool) -> str:
@@ -202,7 +205,7 @@ def _line(event: WireBytes | Mark | Said, contents: Mapping[str, str]) -> str:
             return f"{_seconds(t_ns)} tick {data.decode()} decides"
         if wire == DECISION:
             return f"{_seconds(t_ns)} decision {_clipped(data)}"
-    meaning = readable(data, contents.get(wire, "bytes"))
+    meaning = _short(readable(data, contents.get(wire, "bytes")))
     return f"{_seconds(t_ns)} {way} {wire}: {_shown(data, True)}" + (f"  ({meaning})" if meaning else "")
 
 

@@ -58,7 +58,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         lines = [f"{self.path}: {self.verdict}, {_figures(result.ticks, self.span_ns, self.wall_ns)}, {result.digest}"]
         if result.ended:
             lines.append(f"  verified up to second {result.to_ns / NS_PER_S:,.3f}: {result.ended}")
-        elif result.stopped:
+        elif result.stopped and result.difference is None:
             lines.append("  its clean stop is the same")
         if self.seam:
             lines.append(f"  {self.seam}")
