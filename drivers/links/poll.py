@@ -151,6 +151,8 @@ class WirePoll:
 
     def pump(self, t_ns: int) -> None:
         """Hand over what has come, as of `t_ns`; open what is due."""
+        self._watch()
+        self._ask(0)  # held up since the wait, nobody may take for silence what has come meanwhile
         ready, self._ready = self._ready, []
         for source in ready:
             self._pump(source, t_ns)
