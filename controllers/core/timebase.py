@@ -97,7 +97,9 @@ class TimeBase:
     def __init__(self, stall_ns: int, transport_delay_ns: int) -> None:
         self._stall_ns, self._transport_delay_ns = stall_ns, transport_delay_ns
         self.phase_ns = 0
-        """Where the controller's tenths begin within a tenth of ours, 0 to 99,999,999. 0 while lost."""
+        """Where within a tenth of a second of ours a tick stands just behind the controller's tenth: 0 to 99,999,999,
+        by up to 4 ms (more while the error is in doubt by more). 0 while lost.
+        """
         self.messages = 0
         """Messages used."""
         self.steps = 0
@@ -279,13 +281,16 @@ class TimeBase:
         return ""
 
     def _turn_phase(self, t_ns: int, line: LeastDelayLine) -> None:
-        """Follow the controller's tenths, seldom: by more than 2 ms, and by more than half of what is in doubt."""
+        """Follow the controller's tenths, seldom, and never ahead of them: a tick before the tenth would show what
+        changes with it a whole tick late. So the aim is 2 ms behind (or half of what is in doubt), and as much either
+        way is left alone.
+        """
         error_ns = line.error_ns(0)
         if error_ns <= _PHASE_ERROR_NS:
-            phase_ns = (line.at(t_ns) - self._transport_delay_ns) % TENTH_NS
-            off_ns = (phase_ns - self.phase_ns) % TENTH_NS
-            if min(off_ns, TENTH_NS - off_ns) > max(error_ns // 2, _PHASE_STEP_NS):
-                self.phase_ns = phase_ns
+            behind_ns = max(error_ns // 2, _PHASE_STEP_NS)
+            tenth_ns = line.at(t_ns) - self._transport_delay_ns
+            if (self.phase_ns - tenth_ns) % TENTH_NS > 2 * behind_ns:
+                self.phase_ns = (tenth_ns + behind_ns) % TENTH_NS
 
     def figures(self, now_ns: int | None = None) -> dict[str, Any]:
         """What the status shows, JSON-able; without `now_ns` as of the newest message used. `offset_ms` and `error_ms`

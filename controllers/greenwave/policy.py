@@ -152,8 +152,8 @@ class GreenwavePolicy:
 
     @property
     def phase_ns(self) -> int:
-        """Where the controller's tenths of a second begin within those of our clock: ticks there, and the display
-        changes with the lamp. 0 to 99,999,999; 0 while it is not known.
+        """Where the ticks shall stand within a tenth of a second: just behind the controller's own tenths, so that the
+        display changes with the lamp. 0 to 99,999,999; 0 while it is not known.
         """
         return self._clock.phase_ns
 

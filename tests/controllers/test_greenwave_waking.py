@@ -28,6 +28,7 @@ class Display:
         gate = PanelGate("panel", 96, 32, feed="feed", station=4070, group=7)
         self.sent: list[tuple[int, bytes]] = []
         self.aspects: list[Aspect] = []
+        self.phases_ns: list[int] = []
         at = 0
         for t_ns in range(0, until_ms * NS_PER_MS, PERIOD_NS):
             first = at
@@ -41,6 +42,7 @@ class Display:
                     assert isinstance(command, PanelFrame)
                     self.sent.append((t_ns, command.frame))
             self.aspects.append(policy.aspect)
+            self.phases_ns.append(policy.phase_ns)
 
 
 _marks_ms = st.one_of(st.none(), st.integers(-3_000, 60_000))
@@ -89,6 +91,7 @@ def test_over_any_news_waking_is_as_good_as_ticking_nothing_rises_and_silence_is
     until_ms = t_ms + 16_000
     lazy, eager = Display(said, until_ms, eager=False), Display(said, until_ms, eager=True)
     assert lazy.sent == eager.sent
+    assert lazy.phases_ns == eager.phases_ns
     go = (Stage.GREEN, Stage.HURRY)
     least_ms, before = FOREVER_NS, Stage.DARK
     heard = sorted(value.t_ns for value in said if isinstance(value, SignalState))
