@@ -47,7 +47,7 @@ class FlightFile:
     ) -> None:
         self.path, self._board = path, board
         self._trace = trace = TraceWriter(
-            path, provenance, chunk_size_b=_NEVER_BY_ITSELF_B, storage=storage, replace=False
+            path, provenance, chunk_size_b=_NEVER_BY_ITSELF_B, storage=storage, replace=False, indexed=False
         )
         trace.controller(dict(about))
         self._sink = trace.sink(wires)

@@ -61,6 +61,8 @@ class ContainerWriter:
         chunk_size_b, chunk_ns: see above.
         storage: the file system.
         replace: take the place of a file that is there; else that is an error.
+        indexed: with indexes, so that readers may jump about; they are more than half of a file of small chunks.
+            Without them readers of the library and viewers read it from front to back.
     """
 
     def __init__(
@@ -72,8 +74,9 @@ class ContainerWriter:
         chunk_ns: int = FOREVER_NS,
         storage: Storage = DISK,
         replace: bool = True,
+        indexed: bool = True,
     ) -> None:
-        self.path = path
+        self.path, self._indexed = path, indexed
         try:
             self._file: OpenFile | None = storage.create(path, replace=replace)
         except OSError as error:
@@ -91,6 +94,7 @@ class ContainerWriter:
         self._channels: list[bytes] = []
         self._chunk_indexes: list[bytes] = []
         self._metadata_indexes: list[bytes] = []
+        self._chunk_count = 0
         self._first_ns, self._last_ns = 0, 0
         self._compress = zstandard.ZstdCompressor(level=_LEVEL).compress
         self._write(MAGIC + _packed(Header(profile="", library=library)))
@@ -219,29 +223,32 @@ class ContainerWriter:
         chunk_b = self._written_b - start_b
         offsets: dict[int, int] = {}
         for channel, index in used:
-            offsets[channel] = self._written_b
-            size = 8 * len(index)
-            self._write(_INDEX_HEAD.pack(Opcode.MESSAGE_INDEX, 6 + size, channel, size))
-            self._write(struct.pack(f"<{len(index)}Q", *index))
+            if self._indexed:
+                offsets[channel] = self._written_b
+                size = 8 * len(index)
+                self._write(_INDEX_HEAD.pack(Opcode.MESSAGE_INDEX, 6 + size, channel, size))
+                self._write(struct.pack(f"<{len(index)}Q", *index))
             self._counts[channel] += len(index) // 2
             index.clear()
-        self._first_ns = min(self._first_ns, first_ns) if self._chunk_indexes else first_ns
+        self._first_ns = min(self._first_ns, first_ns) if self._chunk_count else first_ns
         self._last_ns = max(self._last_ns, last_ns)
-        self._chunk_indexes.append(
-            _packed(
-                ChunkIndex(
-                    message_start_time=first_ns,
-                    message_end_time=last_ns,
-                    chunk_start_offset=start_b,
-                    chunk_length=chunk_b,
-                    message_index_offsets=offsets,
-                    message_index_length=self._written_b - start_b - chunk_b,
-                    compression="zstd",
-                    compressed_size=len(data),
-                    uncompressed_size=len(self._buffer),
+        self._chunk_count += 1
+        if self._indexed:
+            self._chunk_indexes.append(
+                _packed(
+                    ChunkIndex(
+                        message_start_time=first_ns,
+                        message_end_time=last_ns,
+                        chunk_start_offset=start_b,
+                        chunk_length=chunk_b,
+                        message_index_offsets=offsets,
+                        message_index_length=self._written_b - start_b - chunk_b,
+                        compression="zstd",
+                        compressed_size=len(data),
+                        uncompressed_size=len(self._buffer),
+                    )
                 )
             )
-        )
         self._buffer.clear()
         self._chunk_due_ns = FOREVER_NS
         self._drain()
@@ -275,7 +282,7 @@ class ContainerWriter:
             attachment_count=0,
             channel_count=len(self._channels),
             channel_message_counts={channel: count for channel, count in enumerate(self._counts) if count},
-            chunk_count=len(self._chunk_indexes),
+            chunk_count=self._chunk_count,
             message_count=sum(self._counts),
             metadata_count=len(self._metadata_indexes),
             message_start_time=self._first_ns,

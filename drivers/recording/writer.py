@@ -71,6 +71,7 @@ class TraceWriter:
             what came since.
         storage: the file system.
         replace: False makes an old file an InputError.
+        indexed: see drivers.recording.container.
     """
 
     def __init__(
@@ -82,10 +83,16 @@ class TraceWriter:
         chunk_ns: int = FOREVER_NS,
         storage: Storage = DISK,
         replace: bool = True,
+        indexed: bool = True,
     ) -> None:
-        library = f"leeze {provenance.version}".strip()
         self._file = ContainerWriter(
-            path, library, chunk_size_b=chunk_size_b, chunk_ns=chunk_ns, storage=storage, replace=replace
+            path,
+            f"leeze {provenance.version}".strip(),
+            chunk_size_b=chunk_size_b,
+            chunk_ns=chunk_ns,
+            storage=storage,
+            replace=replace,
+            indexed=indexed,
         )
         self.container = self._file
         self._file.add_metadata(METADATA, provenance.to_metadata())

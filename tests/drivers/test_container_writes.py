@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcap.reader import make_reader
 
 from drivers.errors import InputError
 from drivers.recording.events import WireBytes
@@ -110,3 +111,28 @@ def test_an_abandoned_file_keeps_what_it_took(tmp_path: Path) -> None:
     writer.container.sync()  # the thread that does it may come too late
     writer.close()
     assert list(TraceReader(tmp_path / "t.mcap").events()) == [WireBytes(1, "lamp", "radar-1", False, b"kept")]
+
+
+def test_a_file_without_indexes_reads_the_same_here_and_in_the_mcap_library(tmp_path: Path) -> None:
+    for indexed in (True, False):
+        with TraceWriter(tmp_path / f"{indexed}.mcap", Provenance(), indexed=indexed) as writer:
+            channel = writer.add_wire("lamp", "radar-1", "rx")
+            for n in range(300):
+                writer.bytes_passed(channel, bytes([n & 255]) * 10, n)
+                if n % 10 == 0:
+                    writer.flush()
+    paths = tmp_path / "True.mcap", tmp_path / "False.mcap"
+    assert paths[1].stat().st_size < paths[0].stat().st_size // 2
+    assert len({tuple(TraceReader(path).events()) for path in paths}) == 1
+    assert all(TraceReader(path).complete for path in paths)
+    theirs = []
+    for path in paths:
+        with path.open("rb") as stream:
+            reader = make_reader(stream)
+            summary = reader.get_summary()
+            assert summary is not None
+            assert summary.statistics is not None
+            assert (summary.statistics.message_count, summary.statistics.chunk_count) == (300, 31)
+            theirs.append([(message.log_time, message.data) for _, _, message in reader.iter_messages()])
+    assert theirs[0] == theirs[1]
+    assert len(theirs[0]) == 300
