@@ -84,7 +84,7 @@ def _upper_us(index: int) -> int:
 class Account:
     """What one turn of the loop spent, by phase, and who spent most at a stretch."""
 
-    __slots__ = ("collector_ns", "longest_ns", "name", "phase_ns", "what")
+    __slots__ = ("collector_ns", "longest_ns", "name", "phase_ns", "spent_ns", "what")
 
     def __init__(self) -> None:
         self.phase_ns = [0] * len(PHASES)
@@ -95,12 +95,13 @@ class Account:
         phase_ns = self.phase_ns
         for phase in range(len(phase_ns)):
             phase_ns[phase] = 0
-        self.longest_ns = self.collector_ns = 0
+        self.longest_ns = self.collector_ns = self.spent_ns = 0
         self.what = self.name = ""
 
     def add(self, phase: int, what: str, name: str, took_ns: int) -> None:
         """So much time went to `what` `name`."""
         self.phase_ns[phase] += took_ns
+        self.spent_ns += took_ns
         if took_ns > self.longest_ns:
             self.longest_ns, self.what, self.name = took_ns, what, name
 
@@ -118,7 +119,7 @@ def culprit(account: Account, awake_ns: int, overslept_ns: int, stolen_ns: int) 
     seen at work, "device radar-1" and the like else.
     """
     who = f"{account.what} {account.name}" if account.name else account.what
-    seen_ns = sum(account.phase_ns) + account.collector_ns
+    seen_ns = account.spent_ns + account.collector_ns
     held = (
         (account.longest_ns - min(stolen_ns, account.longest_ns), who),
         (account.collector_ns, "garbage collector"),

@@ -200,16 +200,18 @@ def test_a_loop_that_nobody_holds_has_an_empty_ledger() -> None:
 def test_a_slow_receiver_on_the_real_clock_is_named() -> None:
     clock = RealClock()
     slow, quick = Pipe("dali"), Pipe("radar-1")
-    wires: Any = WirePoll([slow, quick], clock, PERIOD_NS)  # type: ignore[list-item]
-    rig = Rig("nobody", lambda: None, clock, wires, read=processor)
+    wires: Any = WirePoll([slow, quick], clock, PERIOD_NS)
+
+    def peers_write() -> None:
+        for pipe in (quick, slow):
+            os.write(pipe.write_fd, b"x")
 
     def receive(data: bytes, t_ns: int) -> None:  # blocks: where it computes, a busy machine may be held up for longer
         clock.sleep_until_ns(clock.now_ns() + NS_PER_S)
 
     slow.receive = receive
-    os.write(quick.write_fd, b"x")
-    os.write(slow.write_fd, b"x")
-    held = rig.run(4)
+    rig = Rig("policy", peers_write, clock, wires, read=processor)
+    held = rig.run(20)
     worst = max(held, key=lambda each: int(each["for_us"]))
     assert worst["what"] == "wire dali"
     assert rig.loop.figures()["held_by"]["wire dali"]["max_us"] >= 500_000
@@ -233,14 +235,12 @@ def test_a_collection_in_the_middle_of_a_tick_is_named() -> None:
         if phase == "start":  # called after the meter's own, so this time passes within the collection
             clock.sleep_until_ns(clock.now_ns() + SLOW_NS)
 
-    rig = Rig("policy", gc.collect, clock)
-    watch = rig.loop._meter.watch_collector
+    def policy() -> None:
+        gc.callbacks.append(collect)
+        gc.collect()
+        gc.callbacks.remove(collect)
 
-    def watch_and(on: bool) -> None:
-        watch(on)
-        (gc.callbacks.append if on else gc.callbacks.remove)(collect)
-
-    rig.loop._meter.watch_collector = watch_and  # type: ignore[method-assign]
+    rig = Rig("policy", policy, clock)
     was = gc.isenabled()
     gc.disable()
     try:
