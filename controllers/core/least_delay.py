@@ -16,7 +16,7 @@ FIRST_ERROR_NS = NS_PER_S
 
 _WINDOWS = 64
 _FIRST_WINDOW_NS, _LAST_WINDOW_NS = NS_PER_S // 8, 8 * NS_PER_S
-_LINE_AGE_NS = 128 * NS_PER_S
+_LINE_AGE_NS, _LINE_WINDOWS = 128 * NS_PER_S, 16  # the younger windows, or the newest after a silence
 _SIXTH = 5
 _LATE_GATE_NS = 20 * NS_PER_MS
 _LATE_FOR_NS, _LATE_WINDOWS = 30 * NS_PER_S, 3
@@ -124,20 +124,16 @@ class LeastDelayLine:
         self.rate_ppb, self._rate_doubt_ppb = drift.rate_ppb, drift.uncertain_ppb
         carried = [
             (y_ns + (t_ns - w_ns) * drift.rate_ppb // NS_PER_S, w_ns)
-            for w_ns, y_ns in windows
-            if t_ns - w_ns <= _LINE_AGE_NS
+            for left, (w_ns, y_ns) in enumerate(windows, -len(windows))
+            if t_ns - w_ns <= _LINE_AGE_NS or left >= -_LINE_WINDOWS
         ]
-        if carried:
-            carried.sort()
-            self._line_ns, self._y_ns = t_ns, carried[0][0]
-        if len(carried) <= _SIXTH:
-            self._error_ns = FIRST_ERROR_NS
-        else:
-            spread_ns = carried[_SIXTH][0] - carried[0][0]
-            drifted_ns = (t_ns - carried[0][1]) * self.growth_ppb // NS_PER_S
-            self._error_ns = _STAMP_NS + 3 * spread_ns + drifted_ns + self._late_ns
-            if not self._late_windows:
-                self._highest_ns = carried[-1][0] - carried[0][0]
+        carried.sort()
+        self._line_ns, self._y_ns = t_ns, carried[0][0]
+        spread_ns = carried[_SIXTH][0] - carried[0][0]
+        drifted_ns = (t_ns - carried[0][1]) * self.growth_ppb // NS_PER_S
+        self._error_ns = _STAMP_NS + 3 * spread_ns + drifted_ns + self._late_ns
+        if not self._late_windows:
+            self._highest_ns = carried[-1][0] - carried[0][0]
         far = len(windows) >= _RATE_WINDOWS and windows[-1][0] - windows[0][0] >= _RATE_SPAN_NS
         return not far or abs(drift.bare_ppb) <= _RATE_PPB + 8 * drift.bare_uncertain_ppb
 

@@ -121,6 +121,19 @@ def test_a_message_within_holdover_is_used_at_once() -> None:
     assert base.state(600 * NS_PER_S) == "locked"
 
 
+def test_after_five_minutes_of_silence_the_bound_is_not_thrown_away() -> None:
+    feed, base = Feed(Way(), 8), _base()
+    _hear(base, feed.arrivals(600))
+    back = feed.arrivals(30, 900)
+    for arrival in back:
+        base.written_ns(arrival.t_ns, arrival.message_ms)
+        offset_ns, error_ns = base.offset_ns(arrival.t_ns), base.error_ns(arrival.t_ns)
+        assert offset_ns is not None
+        assert error_ns is not None
+        assert abs(offset_ns - feed.offset_ns(arrival.t_ns)) <= error_ns < 15 * NS_PER_MS
+    assert set(base.rejected) == {"reordered"}
+
+
 def test_a_feed_in_doubt_keeps_its_clock_but_two_messages_have_to_agree_before_it_is_used() -> None:
     base = _locked()
     before_ns = base.offset_ns(60 * NS_PER_S)
