@@ -48,9 +48,10 @@ def test_no_variant_asks_for_more_cores_than_there_are(cores: int, every: bool) 
     assert all(1 <= one.cores <= min(cores, 2) for one in same_digest.variants(every=every, cores_here=cores))
 
 
-def test_the_digest_of_a_run_is_the_last_one_it_prints() -> None:
-    assert same_digest.digest_in(f'note: x\n{{"of": "{OTHER}", "digest": "{DIGEST}"}}\n') == DIGEST
-    assert same_digest.digest_in("") == same_digest.digest_in("a" * 63) == same_digest.digest_in("a" * 65) == ""
+def test_the_digest_of_a_run_is_in_the_object_it_ends_with() -> None:
+    assert same_digest.digest_in(f'note: x\n{{"files": [{{"digest": "{OTHER}"}}], "digest": "{DIGEST}"}}\n') == DIGEST
+    for none in ("", "\n", DIGEST, "[]", '{"verdict": "passed"}', f'{{"digest": "{DIGEST}"}}\nbroken'):
+        assert same_digest.digest_in(none) == ""
 
 
 def test_one_digest_is_no_fault_and_is_summed_up() -> None:

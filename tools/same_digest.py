@@ -2,8 +2,9 @@
 
 ``python tools/same_digest.py [CASE|RECORDING.mcap ...]`` runs ``leeze-hil replay`` here and in root folders of other
 Debians (see root_folders), with several values of PYTHONHASHSEED, on one core and on two, with and without skipping
-ticks, and compares the digests. Recordings of a flight recorder are re-run with ``--verify``. Under emulation, some
-forty times slower, only as many runs as name each value of everything once; ``--every`` runs all of them there as well.
+ticks, and compares the digests. Recordings of a flight recorder are re-run with ``--verify``. Where nothing is named, it
+takes the cases that come with Leeze and two field recordings that it makes first (see field_recording). Under
+emulation, some fifty times slower, only as many runs as name each value of everything once; ``--every`` does all there.
 
 Exit codes: 0 one digest for each, 1 not, 2 wrong use or something is missing here (it says what).
 """
@@ -13,9 +14,9 @@ from __future__ import annotations
 import argparse
 import filecmp
 import itertools
+import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -86,9 +87,11 @@ def variants(*, every: bool, cores_here: int) -> list[Variant]:
 
 
 def digest_in(said: str) -> str:
-    """The digest that a run ends with: the last word of 64 hex digits in what it printed; empty if there is none."""
-    found = re.findall(r"\b[0-9a-f]{64}\b", said)
-    return found[-1] if found else ""
+    """``digest`` of the JSON object that a run ends with; empty if there is none."""
+    try:
+        return str(json.loads(said.splitlines()[-1])["digest"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return ""
 
 
 def faults(results: Iterable[Result]) -> list[str]:
@@ -191,9 +194,9 @@ def run(subject: Subject, place: Place, variant: Variant, cores: Sequence[int]) 
 
 
 def subjects(given: Sequence[str], seconds: float | None) -> list[Subject]:
-    """What was asked for, or the cases that come with Leeze. Raises RefusedError for a file that is none."""
+    """What was asked for. Raises RefusedError for a file that is none, and for two of one name."""
     found = []
-    for word in given or CASES:
+    for word in given:
         if word.endswith(".mcap"):
             path = Path(word).resolve()
             if not path.is_file():
@@ -207,6 +210,18 @@ def subjects(given: Sequence[str], seconds: float | None) -> list[Subject]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise RefusedError(f"{twice}: given twice; recordings need file names of their own")
+    return found
+
+
+def recorded(folder: Path, seconds: float) -> list[str]:
+    """Field recordings made now, one of each kind of board, with a line each. Raises RefusedError."""
+    from field_recording import KINDS, record
+
+    found = []
+    for kind in KINDS:
+        path = record(kind, folder, seconds)
+        print(f"recorded {path.name}: {seconds:g} s, {path.stat().st_size:,} bytes", flush=True)
+        found.append(str(path))
     return found
 
 
@@ -264,7 +279,14 @@ def parser() -> argparse.ArgumentParser:
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "leeze-machines"
     known = [HERE, *(one.name for one in MACHINES)]
     made_of = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made_of.add_argument("subjects", nargs="*", metavar="CASE|RECORDING.mcap", help=f"default: {' '.join(CASES)}")
+    made_of.add_argument(
+        "subjects",
+        nargs="*",
+        metavar="CASE|RECORDING.mcap",
+        help=f"default: {' '.join(CASES)}, and field recordings made now",
+    )
+    made_of.add_argument("--record-s", type=float, default=60, help="how long those are (default: %(default)s)")
+    made_of.add_argument("--keep", type=Path, help="keep them in this new folder")
     made_of.add_argument(
         "--machine", action="append", choices=[*known, "all"], help=f"may be repeated; default: {DEFAULT_MACHINES}"
     )
@@ -287,9 +309,15 @@ def main() -> int:
         missing = lacking([one for one in MACHINES if one.name in names])
         if missing:
             raise RefusedError(missing)
-        todo = subjects(asked.subjects, asked.seconds)
+        given = asked.subjects
+        subjects(given, asked.seconds)  # what is wrong there is said before anything is made
         with tempfile.TemporaryDirectory() as folder:
-            project = Path(folder)  # a copy: nobody edits it while it runs, and all run the same
+            if not given:
+                into = asked.keep or Path(folder) / "recordings"
+                into.mkdir(parents=True, exist_ok=False)
+                given = [*CASES, *recorded(into, asked.record_s)]
+            todo = subjects(given, asked.seconds)
+            project = Path(folder) / "project"  # a copy: nobody edits it while it runs, and all run the same
             for package in PACKAGES:
                 mirror(ROOT / package, project / package)
             there = places(names, asked.cache, project, [one.file for one in todo if one.file is not None])
