@@ -80,7 +80,7 @@ class Flight:
         **options: Any,
     ) -> None:
         self.clock = clock or Clock()
-        self.start_ns = self.clock.now_ns()
+        self.start_ns, self.folder = self.clock.now_ns(), folder
         far: dict[str, MemoryLink] = {}
 
         def link_for(name: str, wire: object) -> MemoryLink:
