@@ -48,7 +48,7 @@ def flight_provenance(site: Site, description: BoardDescription) -> Provenance:
 
 
 class FlightTap:
-    """Makes the recorder of a board while it is built (see `link_for`, or `recorder_for` beside a `ServiceTap`).
+    """Makes the recorder of a board while it is built (see `link_for`).
 
     Args:
         site: of the controller.
@@ -66,8 +66,8 @@ class FlightTap:
         self._recorder: FlightRecorder | None = None
         self._taps: WireTaps | None = None
 
-    def recorder_for(self, description: BoardDescription) -> FlightRecorder:
-        """The recorder of this board, as a sink for somebody else's taps (`ServiceTap.link_for`)."""
+    def link_for(self, description: BoardDescription, real: LinkFor | None = None) -> LinkFor:
+        """Where the wires of this board come from: its hardware, or `real`, with a tap on each."""
         self._recorder = FlightRecorder(
             self._folder,
             description,
@@ -77,19 +77,8 @@ class FlightTap:
             flight_wires(description),
             **self._options,
         )
-        return self._recorder
-
-    def link_for(self, description: BoardDescription, real: LinkFor | None = None) -> LinkFor:
-        """Where the wires of this board come from: its hardware, or `real`, with a tap of its own on each."""
-        recorder = self.recorder_for(description)
-        numbers = {wire.name: number for number, wire in enumerate(flight_wires(description))}
-        real = real or hardware(description)
-
-        def tapped(name: str, wire: WireKeys) -> ByteLink:
-            inner = self._inner[name] = real(name, wire)
-            return Tap(inner, numbers[name], recorder)
-
-        return tapped
+        self._taps = WireTaps(description, self._recorder, real)
+        return self._taps
 
     @property
     def recorder(self) -> FlightRecorder:

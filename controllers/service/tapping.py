@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Sequence
 from pathlib import Path
 
 from boards.hardware import LinkFor, hardware
@@ -55,13 +54,8 @@ class ServiceTap:
         self._server: TapServer | None = None
         self._taps: WireTaps | None = None
 
-    def link_for(
-        self, description: BoardDescription, real: LinkFor | None = None, also: Sequence[Sink] = ()
-    ) -> LinkFor:
-        """Where the wires of this board come from: its hardware, or `real`, with a tap on each.
-
-        `also` hear the same, before any listener, e.g. a flight recorder; a wire's number is its place in order of name.
-        """
+    def link_for(self, description: BoardDescription, real: LinkFor | None = None) -> LinkFor:
+        """Where the wires of this board come from: its hardware, or `real`, with a tap on each."""
         wires = tuple(_facts(name, description.wires[name], content) for name, content in contents(description).items())
         self._server = TapServer(self._path or default_path(description.name), description.name, wires)
         self._taps = WireTaps(description, self._server, real)
