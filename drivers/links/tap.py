@@ -81,6 +81,7 @@ class Tap:
         inner.repeat_receiver = self._repeat
         if hasattr(inner, "on_line"):
             inner.on_line = self._line
+            self.on_line: OnLine = unheard_line  # for a tap around this one
 
     def _inward(self, data: bytes, t_ns: int) -> None:
         self._sink.passed(self._wire, False, data, t_ns)
@@ -94,6 +95,7 @@ class Tap:
         if isinstance(self._sink, LineSink):
             self._sink.line(self._wire, baud, parity, stopbits, t_ns)
         self._line_before(baud, parity, stopbits, t_ns)
+        self.on_line(baud, parity, stopbits, t_ns)
 
     def write(self, data: bytes, t_ns: int) -> None:
         """Record, then send. Raises LinkLost, after a LossSink was told."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from boards.parts import contents
 from controllers.service.assemble import assemble
 from controllers.service.flight_tap import FlightTap
 from controllers.service.sites import load_site
@@ -77,7 +78,7 @@ def test_a_real_message_is_kept_to_the_byte(tmp_path: Path) -> None:
 
 
 def test_a_recorder_beside_a_tap_for_listeners(tmp_path: Path) -> None:
-    """Both on one tap a wire, told the same; the recorder hears of lines and losses as well."""
+    """A tap around a tap: both hear the same, line settings as well."""
     site = load_site("kanalpromenade-reference")
     flight, service = FlightTap(site, "west", tmp_path / "ring"), ServiceTap(tmp_path / "listen.tap")
     links: dict[str, MemoryLink] = {}
@@ -86,11 +87,10 @@ def test_a_recorder_beside_a_tap_for_listeners(tmp_path: Path) -> None:
         links[name], _ = memory_pair(name)
         return links[name]
 
-    controller = assemble(
-        site,
-        controller="west",
-        tap=lambda board, _: service.link_for(board, link_for, also=[flight.recorder_for(board)]),
-    )
+    heard: list[tuple[object, ...]] = []
+    flight_of, listeners_of = flight.link_for, service.link_for
+    controller = assemble(site, controller="west", tap=lambda board, _: listeners_of(board, flight_of(board, link_for)))
+    service._server.line = lambda *told: heard.append(told)  # type: ignore[union-attr, method-assign]
     flight.recorder.open(controller.cycle, threads=False)
     links["radar-1"].on_line(115_200, "N", 1, 5)
     links["radar-1"].far.write(b"in", 6)
@@ -104,4 +104,4 @@ def test_a_recorder_beside_a_tap_for_listeners(tmp_path: Path) -> None:
         WireBytes(6, board, "radar-1", False, b"in"),
         WireBytes(7, board, "dali", True, b"out"),
     ]
-    service.close()
+    assert heard == [(list(contents(controller.board.description)).index("radar-1"), 115_200, "N", 1, 5)]
