@@ -91,6 +91,7 @@ class WirePoll:
         self._polled: list[int | None] = []
         self._by_fd: dict[int, Pollable] = {}
         self._ready: list[Pollable] = []
+        self._watched = False
 
     @property
     def troubles(self) -> dict[str, str]:
@@ -110,6 +111,7 @@ class WirePoll:
     def wait_until_ns(self, deadline_ns: int) -> None:
         """Return at `deadline_ns`, an hour from now at most, or earlier when bytes have come."""
         self._watch()
+        self._watched = True
         now_ns = self._clock.now_ns()
         deadline_ns = min(deadline_ns, now_ns + _LONGEST_NS)
         left_ns = deadline_ns - now_ns
@@ -124,7 +126,6 @@ class WirePoll:
             clock.sleep_until_ns(deadline_ns - self.early_ns)
         if self.awake is not None:
             self.awake()
-        self._ask(0)
         now_ns = clock.now_ns()
         if slept:
             if now_ns > deadline_ns:
@@ -151,7 +152,9 @@ class WirePoll:
 
     def pump(self, t_ns: int) -> None:
         """Hand over what has come, as of `t_ns`; open what is due."""
-        self._watch()
+        if not self._watched:
+            self._watch()
+        self._watched = False
         self._ask(0)  # held up since the wait, nobody may take for silence what has come meanwhile
         ready, self._ready = self._ready, []
         for source in ready:

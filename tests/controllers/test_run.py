@@ -1,10 +1,7 @@
-"""The loop in real time, on a clock that is told where to go; its wires and wall time on what they are made of."""
+"""The loop in real time, on a clock that is told where to go; wall time, status and a clean stop with it."""
 
 from __future__ import annotations
 
-import os
-import select
-import tty
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -19,12 +16,9 @@ from controllers.service.sites import load_site
 from controllers.service.status import PERIOD_NS as STATUS_NS
 from controllers.service.status import Status
 from controllers.service.wall_time import REPEAT_NS, WallTimeSource, system_synchronised
-from drivers.clock import SystemClock, VirtualClock
-from drivers.errors import LinkLost
+from drivers.clock import VirtualClock
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
-from drivers.links.poll import WirePoll
-from drivers.links.uart import UartLink
 from drivers.quantities import DeviceHealth, Quantity, WallTime
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
@@ -352,134 +346,3 @@ def test_a_display_is_left_dark() -> None:
     assert frames
     assert panel.picture.rgb == bytes(3 * 96 * 32)
     assert said[-1] == "stopped"
-
-
-# --- wires
-
-
-class Pipe:
-    """A link over a pipe whose loss can be staged."""
-
-    name = "pipe"
-
-    def __init__(self) -> None:
-        self.read_fd, self.write_fd = os.pipe()
-        self.heard: list[tuple[bytes, int]] = []
-        self.lost = False
-
-    def fileno(self) -> int | None:
-        return self.read_fd
-
-    def pump(self, t_ns: int) -> None:
-        if self.lost:
-            raise LinkLost(self.name, t_ns, "unplugged")
-        self.heard.append((os.read(self.read_fd, 4096), t_ns))
-
-    def close(self) -> None:
-        os.close(self.read_fd)
-        os.close(self.write_fd)
-
-
-def test_waiting_ends_with_the_first_bytes_and_pump_hands_them_over() -> None:
-    clock = SystemClock()
-    quiet, busy = Pipe(), Pipe()
-    wires: Any = WirePoll([quiet, busy], clock, PERIOD_NS)
-    os.write(busy.write_fd, b"abc")
-    wires.wait_until_ns(FOREVER_NS)
-    wires.pump(42)
-    assert (quiet.heard, busy.heard) == ([], [(b"abc", 42)])
-    quiet.close()
-    busy.close()
-
-
-def test_without_bytes_waiting_ends_at_the_deadline_and_pump_reads_nothing() -> None:
-    clock = SystemClock()
-    pipe = Pipe()
-    wires: Any = WirePoll([pipe], clock, PERIOD_NS)
-    for wait_ns in (0, 300_000, 2_300_000):
-        deadline_ns = clock.now_ns() + wait_ns
-        wires.wait_until_ns(deadline_ns)
-        assert clock.now_ns() >= deadline_ns
-        wires.pump(42)
-    assert pipe.heard == []
-    pipe.close()
-
-
-def test_a_lost_link_is_counted_and_the_others_are_served() -> None:
-    broken, sound = Pipe(), Pipe()
-    wires: Any = WirePoll([broken, sound], SystemClock(), PERIOD_NS)
-    broken.lost = True
-    for pipe in (broken, sound):
-        os.write(pipe.write_fd, b"x")
-    wires.wait_until_ns(0)
-    wires.pump(1)
-    assert wires.losses == 1
-    assert sound.heard == [(b"x", 1)]
-    broken.close()
-    sound.close()
-
-
-def test_a_link_that_finds_itself_lost_while_it_sends_is_counted() -> None:
-    def stuck(now_ns: int) -> None:
-        link.wake_ns = now_ns + NS_PER_S
-        raise LinkLost("dali", now_ns, "took nothing for 1000 ms")
-
-    link: Any = SimpleNamespace(name="dali", wake_ns=5, trouble="", is_open=False, fileno=lambda: None, advance=stuck)
-    link.pump = lambda t_ns: None
-    wires = WirePoll([link], Clock(), PERIOD_NS)
-    wires.pump(4)
-    assert wires.losses == 0
-    for t_ns in (5, 6):
-        wires.pump(t_ns)
-        assert wires.losses == 1
-    assert wires.wake_ns(6) == 5 + NS_PER_S
-
-
-def test_links_without_a_descriptor_are_asked_at_every_tick() -> None:
-    clock = Clock()
-    heard: list[bytes] = []
-    link = UartLink("radar-1", "loop://", 115200)
-    link.receiver = lambda data, t_ns: heard.append(data)
-    wires = WirePoll([link], clock, PERIOD_NS)
-    assert wires.wake_ns(START_NS) < START_NS  # to be opened
-    assert wires.troubles == {"radar-1": "not opened yet"}
-    wires.pump(START_NS)
-    assert wires.troubles == {}
-    assert wires.wake_ns(START_NS) == grid(1)
-    link.write(b"abc", START_NS)
-    wires.wait_until_ns(grid(1))
-    wires.pump(grid(1))
-    assert heard == [b"abc"]
-    link.close()
-
-
-def test_a_port_that_is_lost_and_comes_back_is_watched_again() -> None:
-    clock = Clock()
-    near, far = os.openpty()
-    tty.setraw(far)
-    port = os.ttyname(far)
-    link = UartLink("radar-1", port, 115200)
-    heard: list[bytes] = []
-    link.receiver = lambda data, t_ns: heard.append(data)
-    wires = WirePoll([link], clock, PERIOD_NS)
-    wires.pump(START_NS)
-    os.close(near)
-    os.close(far)
-    wires.wait_until_ns(START_NS)
-    wires.pump(START_NS)
-    assert wires.losses == 1
-    assert "gone" in wires.troubles["radar-1"]
-    assert START_NS < wires.wake_ns(START_NS) < FOREVER_NS
-    near, far = os.openpty()
-    tty.setraw(far)
-    link.port = os.ttyname(far)
-    wires.pump(wires.wake_ns(START_NS))
-    assert wires.troubles == {}
-    os.write(near, b"back")
-    assert select.select([link.fileno()], [], [], 10)[0]
-    wires.wait_until_ns(START_NS)
-    wires.pump(START_NS + NS_PER_S)
-    assert heard == [b"back"]
-    link.close()
-    os.close(near)
-    os.close(far)
