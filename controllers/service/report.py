@@ -60,7 +60,7 @@ class Report:
         board, status, cycle = self._controller.board, self._status, self._controller.cycle
         description = board.description
         wall = status.wall(t_ns)
-        of_policy: Callable[[int], dict[str, Any]] = getattr(cycle.policy, "figures", lambda _: {})
+        policy: dict[str, Any] = getattr(cycle.policy, "figures", dict)()
         up_ns = t_ns - self._started_ns
         picture: dict[str, Any] = {
             "controller": cycle.name,
@@ -74,12 +74,12 @@ class Report:
             "started_utc": _iso((self._clock.utc_ns() if wall is None else wall[0]) - up_ns),
             "wall": {"utc": None if wall is None else _iso(wall[0]), "synchronised": wall is not None and wall[1]},
             "loop": {"ticks": cycle.ticks, "overruns": status.overruns} | self._of_the_loop(t_ns),
-            "devices": {name: self._device(name, t_ns) for name in board.devices},
+            "devices": {name: self._device(name, t_ns) for name in sorted({*board.devices, *description.devices})},
             "wires": {name: self._wire(name) for name in board.links},
             "losses": status.losses,
             "relays": {name: self._relay(name) for name in board.watchdogs},
         }
-        picture |= status.shown(t_ns) | of_policy(t_ns)
+        picture |= status.shown(t_ns) | policy
         picture |= {name: found for name, figures in self._more.items() if (found := figures()) is not None}
         return picture
 
@@ -91,9 +91,12 @@ class Report:
 
     def _device(self, name: str, t_ns: int) -> dict[str, Any]:
         board = self._controller.board
-        said = board.description.devices.get(name)
-        part = {"part": part_name(said) if said is not None else "bus"}
-        return part | self._status.health(name, t_ns) | {"counters": board.devices[name].counters()}
+        said, device = board.description.devices.get(name), board.devices.get(name)
+        return {
+            "part": part_name(said) if said is not None else "bus",
+            **self._status.health(name, t_ns),
+            "counters": {} if device is None else device.counters(),  # what hangs on a bus is counted by the bus
+        }
 
     def _wire(self, name: str) -> dict[str, Any]:
         trouble = self._status.trouble(name)

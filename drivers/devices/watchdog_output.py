@@ -43,6 +43,9 @@ from drivers.units import FOREVER_NS, NS_PER_MS
 FEEDS_A_HOLD = 4
 """So often is a hold renewed within its time: three may get lost."""
 
+AGAIN_NS = 20 * NS_PER_MS
+"""After a feed that did not reach the line; doubled each time, up to the usual pause."""
+
 Mode = Literal["pulse", "level"]
 
 
@@ -88,6 +91,7 @@ class WatchdogOutput:
         self._link, self._emit, self._line, self._active = link, emit, line, active
         self._hold_ns = hold_ms * NS_PER_MS
         self._renew_ns = self._hold_ns // FEEDS_A_HOLD
+        self._again_ns = min(AGAIN_NS, self._renew_ns)
         self._fed_ns: int | None = None  # the last feed that reached the line
         self._due_ns = -FOREVER_NS  # feeds before this change nothing
         self._level = 0
@@ -111,8 +115,11 @@ class WatchdogOutput:
         try:
             self._link.write(encode(event), now_ns)
         except LinkLost as error:
+            self._due_ns = self.wake_ns = now_ns + self._again_ns  # a wire that is just being opened is soon there
+            self._again_ns = min(2 * self._again_ns, self._renew_ns)
             self._health(now_ns, error.detail)
             return
+        self._again_ns = min(AGAIN_NS, self._renew_ns)
         self.frames += 1
         self._level = event.value
         self._fed_ns = now_ns
@@ -122,7 +129,7 @@ class WatchdogOutput:
         """Notice that nobody has fed it."""
         if now_ns < self.wake_ns:
             return
-        starved_ns = (self._due_ns - self._renew_ns if self._fed_ns is None else self._fed_ns) + self._hold_ns
+        starved_ns = (self._due_ns if self._fed_ns is None else self._fed_ns) + self._hold_ns
         if now_ns < starved_ns:
             self.wake_ns = starved_ns
             return
@@ -174,6 +181,7 @@ class WatchdogOutput:
             "wake_ns": self.wake_ns,
             "fed_ns": self._fed_ns,
             "due_ns": self._due_ns,
+            "again_ns": self._again_ns,
             "level": self._level,
             "ok": self._ok,
             "stopped": self._stopped,
@@ -182,4 +190,5 @@ class WatchdogOutput:
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
         self.wake_ns, self._fed_ns, self._due_ns = state["wake_ns"], state["fed_ns"], state["due_ns"]
+        self._again_ns = state["again_ns"]
         self._level, self._ok, self._stopped = state["level"], state["ok"], state["stopped"]
