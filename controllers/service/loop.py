@@ -17,6 +17,7 @@ from controllers.service.garbage import IdleCollector
 from controllers.service.ledger import LoopMeter, Processor
 from controllers.service.real_time import Step
 from controllers.service.wall_time import CHECK_NS, WallClock, WallTimeSource
+from drivers.errors import InputError
 from drivers.interfaces import Watchdog
 from drivers.quantities import Quantity, WallTime
 from drivers.units import FOREVER_NS, NS_PER_S
@@ -137,6 +138,10 @@ class Beat(Protocol):
         """The loop has come around and is healthy. Called often, at least once a second; limits its own rate."""
 
 
+class LoopError(RuntimeError):
+    """What ended a running loop, where by its kind it could be taken for bad input; the process exits with 1."""
+
+
 class RealTimeLoop:
     """Runs a controller on a clock.
 
@@ -202,9 +207,12 @@ class RealTimeLoop:
                 self._flight.started(now_ns)
             self._controller.start(now_ns)
             meter.end(now_ns)
-            while not asked_to_stop():
-                self._turn()
-            self._stop()
+            try:
+                while not asked_to_stop():
+                    self._turn()
+                self._stop()
+            except (InputError, OSError) as error:  # no wrong use: the service manager would leave that as it is
+                raise LoopError(f"the loop has ended: {error}") from error
         finally:
             meter.watch_collector(False)
 
