@@ -161,7 +161,10 @@ class DaliBus:
             else:
                 self.no_replies += 1
                 self.gateway.forget()
+                rests = self.gateway.rests and self._flight == PROCEDURE
                 self._missed(now_ns, "gateway lost")
+                if rests:  # its word may still come, and would pass for the answer to the next question
+                    self._fly(GUARD, 0, now_ns)
         self._next(now_ns)
 
     def cancel(self, owner: str, now_ns: int) -> None:

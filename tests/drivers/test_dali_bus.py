@@ -331,7 +331,22 @@ def test_a_configuration_begins_again_when_the_wire_failed_in_its_middle() -> No
     rig.answer("J00", 30)
     rig.answer("N", 60)
     rig.go(160)
+    rig.go(260)
     assert rig.taken() == ["h01A4", "hA3FE", "t012C", "h01A4"]
+
+
+def test_a_word_that_comes_too_late_is_no_answer_to_the_next_question() -> None:
+    rig = Rig()
+    rig.submit("query_actual_level", 0)
+    rig.go(0)
+    rig.go(100)  # no word: the question is asked again, but not at once
+    assert rig.taken() == ["h01A0"]
+    rig.answer("J55", 150)
+    rig.go(200)
+    assert (rig.taken(), rig.done) == (["h01A0"], [])
+    rig.answer("JAA", 230)
+    assert [done.result for done in rig.done] == [0xAA]
+    assert (rig.bus.unexpected_lines, rig.bus.no_replies) == (1, 1)
 
 
 def test_a_level_may_go_where_an_atomic_pair_was_broken_by_the_wire() -> None:
@@ -341,6 +356,7 @@ def test_a_level_may_go_where_an_atomic_pair_was_broken_by_the_wire() -> None:
     rig.answer("J00", 30)
     rig.lamps[1].set_level(5, 40 * NS_PER_MS)
     rig.go(140)  # DTR0 was never answered
+    rig.go(240)
     assert rig.taken() == ["h01A4", "hA3FE", "h0205"]
 
 
@@ -449,12 +465,13 @@ def test_a_snapshot_after_a_configuration_began_again_holds_no_old_answers() -> 
     rig.submit("configure_gear", 0, 254, 0)
     rig.go(0)
     rig.answer("JFE", 30)
-    rig.go(140)
-    rig.answer("J00", 170)
+    rig.go(130)
+    rig.go(230)
+    rig.answer("J00", 260)
     assert rig.taken() == ["h01A4", "h01A5", "h01A4", "hA3FE"]
     other = Rig()
     other.bus.restore(json.loads(json.dumps(rig.bus.snapshot())))
-    other.answer("N", 200)
+    other.answer("N", 290)
     assert other.taken() == ["t012C"]
 
 

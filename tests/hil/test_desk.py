@@ -58,7 +58,7 @@ def test_every_serial_part_has_a_far_end_at_a_bit_rate_of_its_own() -> None:
 @pytest.mark.parametrize("name", UART)
 def test_a_good_part_is_good_and_has_something_to_say(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = probed(capsys, wire(name))
-    assert (code, found["verdict"]) == (0, "good"), found
+    assert (code, found["verdict"]) == (0, "good"), f"{found}"
     assert found["latest"] is not None
 
 
@@ -66,14 +66,14 @@ def test_a_good_part_is_good_and_has_something_to_say(name: str, capsys: pytest.
 def test_a_silent_part_is_silent_or_does_not_answer(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = probed(capsys, wire(name, silent=True), "--seconds", "0.3")
     assert code == 1
-    assert found["verdict"] in (("silent", "no-answer") if name in UNASKED else ("no-answer",)), found
+    assert found["verdict"] in (("silent", "no-answer") if name in UNASKED else ("no-answer",)), f"{found}"
     assert "is it powered?" in str(found["mend"])
 
 
 @pytest.mark.parametrize("name", UART)
 def test_a_babbling_part_is_told_from_one_at_another_bit_rate(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = probed(capsys, wire(name, babble=True), "--seconds", "0.4")
-    assert (code, found["verdict"]) == (1, "babbling"), found
+    assert (code, found["verdict"]) == (1, "babbling"), f"{found}"
     assert "power-cycle it" in str(found["mend"])
 
 
@@ -88,7 +88,7 @@ def test_at_another_bit_rate_the_true_one_is_named_or_asked_for(name: str, capsy
         assert f"at {true} baud it makes sense" in str(found["text"])
         assert found["mend"] == f"set the wire to {true} baud, or the part to {ours}"
     elif name != "kld7":  # which is asked at its first bit rate whatever the port's, and a terminal does no parity
-        assert found["verdict"] in ("no-answer", "wrong-baud"), found
+        assert found["verdict"] in ("no-answer", "wrong-baud"), f"{found}"
         assert "bit rate" in str(found["mend"])
 
 
@@ -109,7 +109,7 @@ def test_a_part_that_has_to_be_asked_is_asked_at_its_other_bit_rates(capsys: pyt
 def test_a_level_that_nobody_told_does_not_count_as_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
     code, found = probed(capsys, wire("atxled", 9_600), "--seconds", "2")  # the question has ended by then
     assert found["latest"] is not None
-    assert (code, found["verdict"]) == (1, "no-answer"), found
+    assert (code, found["verdict"]) == (1, "no-answer"), f"{found}"
 
 
 def test_a_lamp_that_is_not_there_is_no_fault_of_the_gateway(capsys: pytest.CaptureFixture[str]) -> None:
