@@ -166,10 +166,12 @@ def _screen(picture: dict[str, Any]) -> list[str]:
     from controllers.service.screen import Screen
 
     locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    size = shutil.get_terminal_size((80, 25))
     return Screen(
         picture,
         german=locale.startswith("de"),
-        width=shutil.get_terminal_size((80, 24)).columns,
+        width=size.columns,
+        height=size.lines - 1,
         colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
     ).lines()
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 MARGIN: Final = 10
-MOST_ILL: Final = 4
-"""Devices or wires that are shown one by one when they are not well; the others are counted."""
+ROOM: Final = ((6, 3), (4, 2), (2, 2), (2, 1), (1, 1))
+"""(devices that are shown one by one when they are not well, lines a row may have): the first that fits is taken."""
 
 GERMAN: Final = {
     "running since": "läuft seit",
@@ -76,16 +76,32 @@ class Screen:
         picture: as the controller gave it.
         german: whose words.
         width: columns, 80 at least.
+        height: lines, 24 at least; what does not fit is cut, and stands in ``--json``.
         colour: whether to add red and green.
     """
 
     def __init__(
-        self, picture: Mapping[str, Any], *, german: bool = False, width: int = 80, colour: bool = False
+        self,
+        picture: Mapping[str, Any],
+        *,
+        german: bool = False,
+        width: int = 80,
+        height: int = 24,
+        colour: bool = False,
     ) -> None:
-        self._p, self._german, self._width, self._colour = picture, german, max(80, width), colour
+        self._p, self._german, self._colour = picture, german, colour
+        self._width, self._height = max(80, width), max(24, height)
+        self._most_ill, self._most_lines = ROOM[0]
 
     def lines(self) -> list[str]:
         """Everything, top to bottom."""
+        for self._most_ill, self._most_lines in ROOM:
+            made = self._made()
+            if len(made) <= self._height:
+                break
+        return made
+
+    def _made(self) -> list[str]:
         p = self._p
         head = f"{p['controller']} · {p['site']} · {p['board']}"
         made = [f"{head:<{self._width - len(p['version']) - 7}} leeze {p['version']}".rstrip()]
@@ -112,11 +128,16 @@ class Screen:
         return GERMAN[word] if self._german else word
 
     def _row(self, label: str, text: str) -> list[str]:
-        """A label and its text, wrapped under itself; two lines at most."""
+        """A label and its text, wrapped under itself; cut where it gets too long."""
         first = f"{self._w(label) if label else '':<{MARGIN}}"
         rest = " " * MARGIN
         return textwrap.wrap(
-            text, self._width, initial_indent=first, subsequent_indent=rest, max_lines=2, placeholder=" …"
+            text,
+            self._width,
+            initial_indent=first,
+            subsequent_indent=rest,
+            max_lines=self._most_lines,
+            placeholder=" …",
         ) or [first.rstrip()]
 
     def _next(self, text: str) -> list[str]:
@@ -139,12 +160,11 @@ class Screen:
 
     def _loop(self) -> list[str]:
         loop = self._p["loop"]
-        text = f"{loop['ticks']} {self._w('ticks')} {self._w('of')} {self._p['period_ms']} ms, "
+        text = "" if loop.get("healthy", True) else f"{self._bad(self._w('not healthy'))}: "
+        text += f"{loop['ticks']} {self._w('ticks')} {self._w('of')} {self._p['period_ms']} ms, "
         text += f"{loop['overruns']} {self._w('overruns')}"
         if late := loop.get("late_us"):
             text += f"; {self._w('late')} p50 {late['p50']}, p99 {late['p99']}, max {late['max']} us"
-        if not loop.get("healthy", True):
-            text += f"; {self._bad(self._w('not healthy'))}"
         return self._row("loop", text)
 
     def _held(self) -> list[str]:
@@ -191,17 +211,16 @@ class Screen:
             count += f", {self._bad(str(len(ill)) + ' ' + self._w('not well'))}"
         names = ", ".join(f"{name}{_seen(device['seen_s'])}{_faults(device)}" for name, device in well.items())
         told = self._row("devices", f"{count}: {names}" if names else count)
-        for name, device in list(ill.items())[:MOST_ILL]:
+        for name, device in list(ill.items())[: self._most_ill]:
             seen = self._w("never seen")
             if device["seen_s"] is not None:
                 seen = f"{self._w('seen')} {_span(device['seen_s'])}"
             since = "" if device["since_s"] is None else f" {self._w('for')} {_span(device['since_s'])}"
             told += self._row("", f"{self._bad(name)}: {device['reason']}{since}, {seen}{_faults(device)}")[:1]
         if ill:
-            more = len(ill) - MOST_ILL
+            more = len(ill) - self._most_ill
             rest = f" ({self._w('and more')}: {more})" if more > 0 else ""
-            doctor = f"leeze-boards doctor --board {self._p['board']}"
-            told += self._next(f"{self._w('check plug and supply, then')} {doctor}{rest}")
+            told += self._next(f"{self._w('check plug and supply, then')} leeze-boards doctor{rest}")
         return told
 
     def _wires(self) -> list[str]:
@@ -211,7 +230,7 @@ class Screen:
         if ill:
             text += f", {self._bad(str(len(ill)) + ' ' + self._w('not open'))}"
         told = self._row("wires", f"{text}, {self._p['losses']} {self._w('losses')}")
-        for name, wire in list(ill.items())[: MOST_ILL // 2]:
+        for name, wire in list(ill.items())[: max(1, self._most_ill // 2)]:
             told += self._row("", f"{self._bad(name)}: {wire['trouble']}")
         return told
 
