@@ -116,38 +116,49 @@ class FlightWriter:
     def turn(self) -> None:
         """Take all that waits, hand it to the operating system, and synchronise if it is time."""
         now_ns = self._clock.now_ns()
-        self._take(len(self._queue))
-        if self._file is not None:
-            self._try(self._file, self._file.flush)
-        if self._file is not None:
-            self._look_after(self._file, now_ns)
-        elif self._retry_ns is not None and now_ns >= self._retry_ns:
-            self._retry_ns = None
-            self.wants_snapshot = True
+        try:
+            self._take(len(self._queue))
+            if self._file is not None:
+                self._try(self._file, self._file.flush)
+            if self._file is not None:
+                self._look_after(self._file, now_ns)
+            elif self._retry_ns is not None and now_ns >= self._retry_ns:
+                self._retry_ns = None
+                self.wants_snapshot = True
+        except Exception as error:  # a fault of ours costs a file, and never the thread
+            self._give_up(_in_our_words(error))
 
     def end(self) -> None:
         """Take all that waits and end the file, synchronised."""
-        self._take(len(self._queue))
-        self._submit = None
-        self._end_file()
+        try:
+            self._take(len(self._queue))
+            self._submit = None
+            self._end_file()
+        except Exception as error:
+            self._give_up(_in_our_words(error))
 
     def _take(self, count: int) -> None:
-        items = [self._queue.popleft() for _ in range(count)]
-        for number, item in enumerate(items):
-            file = self._file
-            if item[0] == records.SNAPSHOT:
-                self._begin_file(item, items[number:])
-            elif file is None:
-                self._miss(item)
-            else:
-                if item[0] == records.WALL:
-                    self._know_wall(item)
-                file.put(item)
-                if file.waiting_b > CHUNK_B:
-                    self._try(file, file.flush)
-            self.taken_b += item[1]
+        for number in range(count):
+            item = self._queue.popleft()
+            try:
+                self._take_one(item, count - number - 1)
+            finally:
+                self.taken_b += item[1]
             if self._submit is not None and number % _BATCH == _BATCH - 1:
                 self._clock.sleep_until_ns(self._clock.now_ns() + _NAP_NS)  # the loop may need the interpreter
+
+    def _take_one(self, item: Item, behind: int) -> None:
+        file = self._file
+        if item[0] == records.SNAPSHOT:
+            self._begin_file(item, behind)
+        elif file is None:
+            self._miss(item)
+        else:
+            if item[0] == records.WALL:
+                self._know_wall(item)
+            file.put(item)
+            if file.waiting_b > CHUNK_B:
+                self._try(file, file.flush)
 
     def _try(self, file: FlightFile, write: Callable[[], None]) -> bool:
         """Write; make room where the disk is full; give the file up where that does not help, then False."""
@@ -191,12 +202,13 @@ class FlightWriter:
 
     # --- files
 
-    def _begin_file(self, snapshot: Item, items: Sequence[Item]) -> None:
+    def _begin_file(self, snapshot: Item, behind: int) -> None:
+        """With a snapshot; `behind` it so many records wait."""
         self._end_file()
         if self._wall is None:  # the first is told right after the start
-            for item in items:
-                if item[0] == records.WALL:
-                    self._know_wall(item)
+            for place in range(behind):
+                if self._queue[place][0] == records.WALL:
+                    self._know_wall(self._queue[place])
                     break
         self._retry_ns = None
         try:
@@ -262,6 +274,7 @@ class FlightWriter:
             return
         try:
             self._ring.trim(file.path, file.size_b, self._spare_b)
+            self._find_oldest(file.path)
             if now_ns >= self._sync_due_ns and self._syncs_done == self._syncs_asked:
                 if not self._storage.exists(file.path):
                     raise FileNotFoundError(errno.ENOENT, "has been removed", str(file.path))
@@ -331,6 +344,10 @@ def _number(error: BaseException) -> int | None:
     """The errno behind an error."""
     cause = error.__cause__ if isinstance(error, InputError) else error
     return cause.errno if isinstance(cause, OSError) else None
+
+
+def _in_our_words(error: Exception) -> InputError:
+    return InputError(f"a fault of the recorder, please report it: {type(error).__name__}: {error}")
 
 
 def _in_words(path: Path, error: OSError) -> InputError:

@@ -254,6 +254,27 @@ def test_a_disk_slow_to_synchronise_is_said_and_nothing_waits_for_it(tmp_path: P
     assert ticks_of(flight) == undisturbed
 
 
+def test_a_fault_of_the_recorder_itself_costs_a_file_and_not_the_recorder(tmp_path: Path, undisturbed: int) -> None:
+    ring = tmp_path / "ring"
+    flight = Flight(ring, riders(SECONDS))
+    turn, done = flight.wires.turn, []
+
+    def turn_with_fault() -> None:
+        if not done and flight.clock.now_ns() > flight.start_ns + 10 * NS_PER_S:
+            done.append(flight.recorder._append((8, 100, "no time", None)))  # a count of ticks that cannot be written
+            flight.recorder._put_b += 100
+        turn()
+
+    flight.wires.turn = turn_with_fault
+    seen = list(states(flight))
+    assert any(state.startswith("stopped: a fault of the recorder, please report it: TypeError") for state in seen)
+    assert seen[-1] == "recording"
+    assert [file.number for file in ring_files(ring)] == [1, 2]
+    assert flight.recorder._put_b == flight.recorder.writer.taken_b
+    assert all_open(ring)
+    assert ticks_of(flight) == undisturbed
+
+
 class ClockWithoutNaps:
     """The flight's clock, which no nap of the worker moves."""
 
@@ -285,12 +306,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_on_a_real_small_disk_the_ring_keeps_the_newest(small_disk: Path, undisturbed: int) -> None:
-    (small_disk / "others").write_bytes(bytes(100_000))
+    (small_disk / "others").write_bytes(bytes(190_000))
     flight = Flight(small_disk, riders(SECONDS), file_minutes=0.1)
     assert set(states(flight)) == {"recording"}
     files = ring_files(small_disk)
     assert files[0].number > 1
-    assert (small_disk / "others").stat().st_size == 100_000
+    assert (small_disk / "others").stat().st_size == 190_000
     last_ns = max(event.t_ns for event in all_open(small_disk))
     assert last_ns > flight.start_ns + round(SECONDS * NS_PER_S) - 500 * NS_PER_MS
     assert ticks_of(flight) == undisturbed

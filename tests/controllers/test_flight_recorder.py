@@ -164,7 +164,7 @@ def test_late_ticks_lost_writes_and_marks_are_kept(tmp_path: Path) -> None:
 
 
 def test_the_ring_stays_within_its_limit_and_loses_its_oldest(tmp_path: Path) -> None:
-    limit_b = 200_000
+    limit_b = 120_000
     flight = Flight(tmp_path, riders(300), limit_bytes=limit_b)
     sizes: list[int] = []
     turn = flight.wires.turn

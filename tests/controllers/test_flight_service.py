@@ -110,4 +110,4 @@ def test_what_the_program_leaves_behind_re_runs_to_the_byte(
     assert copy.size_b <= file.size_b
     capsys.readouterr()
     assert [hil(["replay", str(path), "--verify"]) for path in (service.ring, out)] == [0, 0]
-    assert "0 ticks" not in capsys.readouterr().out
+    assert "same, 0 ticks" not in capsys.readouterr().out
