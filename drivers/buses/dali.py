@@ -152,18 +152,17 @@ class DaliBus:
         if now_ns < self.wake_ns:
             return
         if self._flight and now_ns >= self._flight_deadline_ns:
-            if self._flight in (GUARD, PAUSE):
-                paused, self._flight = self._flight == PAUSE, IDLE
-                if paused and self._running is not None:
+            if (missed := self._flight) in (GUARD, PAUSE):
+                self._flight = IDLE
+                if missed == PAUSE and self._running is not None:
                     self._step(self._running, None, now_ns)
             elif self._lines_due == _ANSWER_DUE or self._flight_twice_answered():
                 self._settled(None, now_ns)
             else:
                 self.no_replies += 1
                 self.gateway.forget()
-                rests = self.gateway.rests and self._flight == PROCEDURE
                 self._missed(now_ns, "gateway lost")
-                if rests:  # its word may still come, and would pass for the answer to the next question
+                if missed == PROCEDURE and self.gateway.rests:  # a late word would answer the next question
                     self._fly(GUARD, 0, now_ns)
         self._next(now_ns)
 
