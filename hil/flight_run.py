@@ -93,8 +93,8 @@ class FlightLink:
         self.name = name
         self.receiver: Receiver = unheard
         self.repeat_receiver: RepeatReceiver = unheard_repeat
-        self.outcomes: deque[str] = deque()
-        """What became of what is to go out next, by the record: "sent", "lost", "line" or "line lost"."""
+        self.outcomes: deque[tuple[str, str]] = deque()
+        """What became of what is to go out next, by the record: "sent", "lost", "line" or "line lost", and why."""
         self._said = said
 
     def write(self, data: bytes, t_ns: int) -> None:
@@ -102,20 +102,19 @@ class FlightLink:
         self._said.append((t_ns, self.name, data))
         outcomes = self.outcomes
         while outcomes:
-            outcome = outcomes.popleft()
+            outcome, detail = outcomes.popleft()
             if outcome == "lost":
-                raise LinkLost(self.name, t_ns, "lost, as recorded", data[:64])
+                raise LinkLost(self.name, t_ns, detail, data[:64])
             if outcome == "sent":
                 return
 
     def set_line(self, baud: int, parity: str, t_ns: int) -> None:
         """Raises LinkLost where it did."""
         outcomes = self.outcomes
-        while outcomes and outcomes[0] == "line":
+        while outcomes and outcomes[0][0] == "line":
             outcomes.popleft()
-        if outcomes and outcomes[0] == "line lost":
-            outcomes.popleft()
-            raise LinkLost(self.name, t_ns, "the line refuses, as recorded")
+        if outcomes and outcomes[0][0] == "line lost":
+            raise LinkLost(self.name, t_ns, outcomes.popleft()[1])
 
     def pump(self, t_ns: int) -> None:
         """Nothing to do: bytes come by the record."""
@@ -231,20 +230,20 @@ class FlightRun:
     def _outward(self, event: Event) -> None:
         """Take down what the record says went out."""
         if isinstance(event, WireBytes):
-            self._wire(event.wire).outcomes.append("sent")
+            self._wire(event.wire).outcomes.append(("sent", ""))
             self._expected.append((event.t_ns, event.wire, event.data))
         elif isinstance(event, Decision):
             self._expected.append((event.t_ns, DECISION, msgspec.json.encode(event.body)))
         elif isinstance(event, Tick):
             self._expected.append((event.t_ns, TICK, b"%d" % event.tick))
         elif isinstance(event, Line):
-            self._wire(event.wire).outcomes.append("line")
+            self._wire(event.wire).outcomes.append(("line", ""))
         elif isinstance(event, Lost):
             outcomes = self._wire(event.wire).outcomes
-            if outcomes and outcomes[-1] == "sent":
-                outcomes[-1] = "lost"
+            if outcomes and outcomes[-1][0] == "sent":
+                outcomes[-1] = ("lost", event.detail)
             else:
-                outcomes.append("line lost")
+                outcomes.append(("line lost", event.detail))
 
     def _wire(self, name: str) -> FlightLink:
         link = self._links.get(name)

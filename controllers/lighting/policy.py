@@ -104,7 +104,9 @@ class LightingPolicy:
 
     def _detected(self, report: RadarReport, found: Detection, now_ns: int, commands: list[Command]) -> None:
         """One target of one radar: the nearest track that it can be, or a new one."""
-        view = self.stretch.views[report.source]
+        view = self.stretch.views.get(report.source)
+        if view is None:
+            return  # a radar of the board that the site has no use for
         t_ns = report.t_ns
         sign = view.sign
         x_mm = view.x_mm + sign * found.distance_mm

@@ -187,9 +187,9 @@ class FlightRecorder:
         """Line settings of `wire` from `t_ns` on."""
         self._put(records.LINE, ITEM_B, t_ns, wire, baud, parity, stopbits, t_ns)
 
-    def lost(self, wire: int, t_ns: int) -> None:
+    def lost(self, wire: int, t_ns: int, detail: str = "") -> None:
         """What was told last to go out on `wire` raised LinkLost."""
-        self._put(records.LOST, ITEM_B, t_ns, wire, t_ns)
+        self._put(records.LOST, ITEM_B + len(detail), t_ns, wire, t_ns, detail)
 
     # --- the loop's witness
 

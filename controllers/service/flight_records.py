@@ -3,7 +3,7 @@
 PASSED    wire, outward, data, t_ns
 REPEATED  wire, frame, first_ns, last_ns, count
 LINE      wire, baud, parity, stopbits, t_ns
-LOST      wire, t_ns
+LOST      wire, t_ns, detail
 MARK      what, t_ns
 LATE      due_ns, from_ns
 WALL      t_ns, utc_ns, synchronised

@@ -32,10 +32,10 @@ class LineSink(Protocol):
 class LossSink(Protocol):
     """A sink that also wants to know which writes did not leave; else what `passed` told counts as sent."""
 
-    def lost(self, wire: int, t_ns: int) -> None:
+    def lost(self, wire: int, t_ns: int, detail: str = "") -> None:
         """What was told last to go out on `wire` raised LinkLost; or a change of its line did, where nothing was told.
 
-        `t_ns` is the time given to the write.
+        `t_ns` is the time given to the write, `detail` the error's, e.g. ``"/dev/ttyUSB0: gone"``.
         """
 
 
@@ -62,10 +62,10 @@ class Fan:
         for sink in self._line_sinks:
             sink.line(wire, baud, parity, stopbits, t_ns)
 
-    def lost(self, wire: int, t_ns: int) -> None:
+    def lost(self, wire: int, t_ns: int, detail: str = "") -> None:
         """To every LossSink."""
         for sink in self._loss_sinks:
-            sink.lost(wire, t_ns)
+            sink.lost(wire, t_ns, detail)
 
 
 class Tap:
@@ -102,8 +102,8 @@ class Tap:
         self._sink.passed(self._wire, True, data, t_ns)
         try:
             self._inner.write(data, t_ns)
-        except LinkLost:
-            self._lost(t_ns)
+        except LinkLost as error:
+            self._lost(t_ns, error.detail)
             raise
 
     def set_line(self, baud: int, parity: str, t_ns: int) -> None:
@@ -113,13 +113,13 @@ class Tap:
             return
         try:
             set_line(baud, parity, t_ns)
-        except LinkLost:
-            self._lost(t_ns)
+        except LinkLost as error:
+            self._lost(t_ns, error.detail)
             raise
 
-    def _lost(self, t_ns: int) -> None:
+    def _lost(self, t_ns: int, detail: str) -> None:
         if isinstance(self._sink, LossSink):
-            self._sink.lost(self._wire, t_ns)
+            self._sink.lost(self._wire, t_ns, detail)
 
     @property
     def baud(self) -> int:

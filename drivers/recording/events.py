@@ -112,11 +112,12 @@ class Late(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Lost(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """What was recorded last to go out on `wire` raised LinkLost, or a change of its line did."""
+    """What was recorded last to go out on `wire` raised LinkLost with `detail`, or a change of its line did."""
 
     t_ns: int
     board: str
     wire: str
+    detail: str = ""
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False, tag=True):

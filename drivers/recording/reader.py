@@ -72,6 +72,10 @@ class _Late(msgspec.Struct):
     from_ns: int
 
 
+class _Lost(msgspec.Struct):
+    detail: str = ""
+
+
 class _Ticks(msgspec.Struct):
     ran: int
 
@@ -93,6 +97,7 @@ _wall = msgspec.json.Decoder(_Wall).decode
 _body = msgspec.json.Decoder(dict[str, Any]).decode
 _mark = msgspec.json.Decoder(_Mark).decode
 _late = msgspec.json.Decoder(_Late).decode
+_lost = msgspec.json.Decoder(_Lost).decode
 _ticks = msgspec.json.Decoder(_Ticks).decode
 _gap = msgspec.json.Decoder(_Gap).decode
 _digest = msgspec.json.Decoder(_Digest).decode
@@ -282,7 +287,7 @@ def _maker(channel: Channel) -> Maker:
         "snapshot": lambda t_ns, data: Snapshot(t_ns, board, _body(data)),
         "mark": lambda t_ns, data: Mark(t_ns, board, _mark(data).what),
         "late": late,
-        "lost": lambda t_ns, data: Lost(t_ns, board, wire),
+        "lost": lambda t_ns, data: Lost(t_ns, board, wire, _lost(data).detail),
         "ticks": lambda t_ns, data: Ticks(t_ns, board, _ticks(data).ran),
         "gap": gap,
         "digest": lambda t_ns, data: Digest(t_ns, board, _digest(data).digest),

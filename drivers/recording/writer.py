@@ -15,7 +15,7 @@ A flight recorder's file can be run again alone. It has the metadata "leeze-cont
 
     /mark/BOARD                  what ("started" or "stopping")
     /late/BOARD                  due_ns, from_ns: the loop came too late for the ticks from the one to before the other
-    /lost/BOARD/WIRE             what was recorded last to go out on the wire raised LinkLost
+    /lost/BOARD/WIRE             detail: what was recorded last to go out on the wire raised LinkLost
     /ticks/BOARD                 ran: so many ticks since the last such record
     /gap/BOARD                   from_ns, to_ns, records: so many were lost; nothing after it can be run again
     /digest/BOARD                digest: chain value of all before it (drivers.recording.digest)
@@ -53,7 +53,7 @@ _WALL = _record(t_ns="integer", utc_ns="integer", synchronised="boolean")
 _FLIGHT = {
     "mark": _record(t_ns="integer", what="string"),
     "late": _record(due_ns="integer", from_ns="integer"),
-    "lost": _record(t_ns="integer"),
+    "lost": _record(t_ns="integer", detail="string"),
     "ticks": _record(t_ns="integer", ran="integer"),
     "gap": _record(from_ns="integer", to_ns="integer", records="integer"),
     "digest": _record(t_ns="integer", digest="string"),
@@ -195,9 +195,9 @@ class TraceWriter:
         """No tick ran from `due_ns` to before `from_ns`: the loop came too late for them."""
         self._flight("late", board, "", {"due_ns": due_ns, "from_ns": from_ns}, due_ns)
 
-    def lost(self, board: str, wire: str, t_ns: int) -> None:
+    def lost(self, board: str, wire: str, t_ns: int, detail: str = "") -> None:
         """What was recorded last to go out on `wire` raised LinkLost."""
-        self._flight("lost", board, wire, {"t_ns": t_ns}, t_ns)
+        self._flight("lost", board, wire, {"t_ns": t_ns, "detail": detail}, t_ns)
 
     def ticks(self, board: str, t_ns: int, ran: int) -> None:
         """`ran` ticks since the last such record, or since the file began."""
@@ -270,6 +270,6 @@ class TraceSink:
         """Line settings of `wire` from `t_ns` on."""
         self._writer.line(self._wires[wire].board, self._wires[wire].name, baud, parity, stopbits, t_ns)
 
-    def lost(self, wire: int, t_ns: int) -> None:
+    def lost(self, wire: int, t_ns: int, detail: str = "") -> None:
         """What was told last to go out on `wire` raised LinkLost."""
-        self._writer.lost(self._wires[wire].board, self._wires[wire].name, t_ns)
+        self._writer.lost(self._wires[wire].board, self._wires[wire].name, t_ns, detail)

@@ -67,8 +67,8 @@ def _write(writer: TraceWriter, sink: TraceSink, chain: FlightDigest, numbers: d
             sink.repeated(numbers[wire], frame, first_ns, last_ns, count)
         case Line(t_ns, _, wire, baud, parity, stopbits):
             sink.line(numbers[wire], baud, parity, stopbits, t_ns)
-        case Lost(t_ns, _, wire):
-            sink.lost(numbers[wire], t_ns)
+        case Lost(t_ns, _, wire, detail):
+            sink.lost(numbers[wire], t_ns, detail)
         case Tick(t_ns, board, tick):
             writer.tick(board, tick, t_ns)
         case Decision(t_ns, board, body):

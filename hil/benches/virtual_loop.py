@@ -7,6 +7,7 @@ may be stepped. A day takes a minute. For tests and benchmarks of what stands ar
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,16 @@ from drivers.errors import LinkLost
 from drivers.interfaces import ByteLink, OnLine, Receiver, RepeatReceiver, unheard, unheard_line, unheard_repeat
 from drivers.links.memory import MemoryLink, memory_pair
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
-from hil.peers.contract import Peer
+from hil.benches.pty_wire import RunningPeer
 from hil.traffic.chance import draw
 
 Spans = tuple[tuple[int, int], ...]
 
 START_NS = 3 * NS_PER_MS
 NEVER_S = 1e6
+TORN_NS = 3 * NS_PER_MS
+"""How long the second half of something torn is later."""
+
 TURN_NS = NS_PER_S // 2
 """How often the recorder writes what it was told."""
 
@@ -40,8 +44,9 @@ class Upsets:
     """What a machine does to a loop; spans are (from, to) in ns since the start.
 
     `wake_us`: waking takes up to so many microseconds. `late_per_mille`: of all wakings, so many come up to `late_ms`
-    late. `lost`: spans in which writes to a wire raise LinkLost, by wire. `steps`: wall time jumps by so much (ns) at a
-    time. `unsynchronised`: spans in which wall time cannot be trusted.
+    late. `noise_per_mille`: of all that comes in, so much is torn in two, harmed, doubled or lost. `lost`: spans in
+    which writes to a wire raise LinkLost, by wire. `steps`: wall time jumps by so much (ns) at a time.
+    `unsynchronised`: spans in which wall time cannot be trusted.
     """
 
     def __init__(
@@ -51,13 +56,24 @@ class Upsets:
         wake_us: int = 200,
         late_per_mille: int = 0,
         late_ms: int = 300,
+        noise_per_mille: int = 0,
         lost: Mapping[str, Spans] | None = None,
         steps: Sequence[tuple[int, int]] = (),
         unsynchronised: Spans = (),
     ) -> None:
         self.seed, self.wake_us, self.late_per_mille, self.late_ms = seed, wake_us, late_per_mille, late_ms
         self.lost, self.steps, self.unsynchronised = dict(lost or {}), tuple(steps), unsynchronised
+        self.noise_per_mille = noise_per_mille
         self._drawn = 0
+
+    def heard(self, data: bytes) -> list[bytes]:
+        """What comes of bytes on their way, and in how many pieces."""
+        self._drawn += 1
+        if draw(self.seed, self._drawn, 4) % 1000 >= self.noise_per_mille:
+            return [data]
+        at = draw(self.seed, self._drawn, 5) % len(data)
+        harmed = data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :]
+        return [[data[:at], data[at:]], [harmed], [data, data], []][draw(self.seed, self._drawn, 6) % 4]
 
     def oversleep_ns(self) -> int:
         """How much later than asked the machine wakes the loop this time."""
@@ -91,18 +107,26 @@ class _Clock(VirtualClock):
 class _VirtualWire:
     """The board's end: keeps what comes until the loop asks."""
 
-    def __init__(self, name: str, near: MemoryLink, clock: _Clock, lost: Spans) -> None:
+    def __init__(self, name: str, near: MemoryLink, clock: _Clock, upsets: Upsets) -> None:
         self.name = name
         self.receiver: Receiver = unheard
         self.repeat_receiver: RepeatReceiver = unheard_repeat
         self.on_line: OnLine = unheard_line
-        self._near, self._clock, self._lost = near, clock, lost
-        self._arrived: list[bytes] = []
+        self._near, self._clock, self._upsets = near, clock, upsets
+        self._lost = upsets.lost.get(name, ())
+        self._arrived: deque[tuple[int, bytes]] = deque()  # when, what
         near.receiver = self._arrive
         near.on_line = self._line
 
     def _arrive(self, data: bytes, t_ns: int) -> None:
-        self._arrived.append(data)
+        for piece in self._upsets.heard(data) if data else ():
+            due_ns = t_ns if not self._arrived else max(t_ns, self._arrived[-1][0] + TORN_NS)
+            self._arrived.append((due_ns, piece))
+
+    @property
+    def wake_ns(self) -> int:
+        """When there is something to hand over."""
+        return self._arrived[0][0] if self._arrived else FOREVER_NS
 
     def _line(self, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
         self.on_line(baud, parity, stopbits, t_ns)
@@ -120,10 +144,10 @@ class _VirtualWire:
         self._near.set_line(baud, parity, t_ns)
 
     def pump(self, t_ns: int) -> None:
-        """What has come since the last time."""
-        arrived, self._arrived = self._arrived, []
-        for data in arrived:
-            self.receiver(data, t_ns)
+        """What has come by now."""
+        arrived, now_ns = self._arrived, self._clock.now_ns()
+        while arrived and arrived[0][0] <= now_ns:
+            self.receiver(arrived.popleft()[1], t_ns)
 
     def fileno(self) -> int | None:
         """None."""
@@ -141,7 +165,7 @@ class _Wires:
         self.served: Callable[[str], None] | None = None
         self.troubles: dict[str, str] = {}
         self.wires: list[_VirtualWire] = []
-        self.peers: Sequence[Peer] = ()
+        self.peers: Sequence[RunningPeer] = ()
         self._clock, self._upsets = clock, upsets
 
     def wake_ns(self, now_ns: int) -> int:
@@ -151,7 +175,8 @@ class _Wires:
     def wait_until_ns(self, deadline_ns: int) -> None:
         """Sleep; peers say what they have to say meanwhile."""
         clock = self._clock
-        until_ns = min(deadline_ns, min((peer.wake_ns for peer in self.peers), default=FOREVER_NS))
+        wakes_ns = [*(peer.wake_ns for peer in self.peers), *(wire.wake_ns for wire in self.wires)]
+        until_ns = min([deadline_ns, *wakes_ns])
         clock.sleep_until_ns(max(until_ns, clock.now_ns()) + self._upsets.oversleep_ns())
         now_ns = clock.now_ns()
         while True:
@@ -198,12 +223,12 @@ class VirtualLoop:
         upsets = upsets or Upsets()
         self.clock = _Clock(START_NS, utc_ns, upsets)
         self.far: dict[str, MemoryLink] = {}
-        self.peers: list[Peer] = []
+        self.peers: list[RunningPeer] = []
         self._wires = _Wires(self.clock, upsets)
 
         def link_for(name: str, wire: object) -> ByteLink:
             near, self.far[name] = memory_pair(name)
-            link = _VirtualWire(name, near, self.clock, upsets.lost.get(name, ()))
+            link = _VirtualWire(name, near, self.clock, upsets)
             self._wires.wires.append(link)
             return link
 

@@ -11,8 +11,8 @@ from controllers.lighting.site import LightingSite, mm
 from drivers.links.memory import MemoryLink
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.benches.lit_path import Faults, ListedRiders, Traffic
+from hil.benches.pty_wire import RunningPeer
 from hil.benches.virtual_loop import START_NS, VirtualLoop
-from hil.peers.contract import Peer
 from hil.peers.dali_gateway import DaliGateway
 from hil.peers.radar import RadarPeer
 from hil.peers.signal_controller import SignalController
@@ -81,7 +81,7 @@ def lit_path_peers(
         )
         for number, radar in enumerate(one.radars)
     ]
-    peers: list[Peer] = [Traffic(ListedRiders(list(riders)), radars, lambda rider: None), *radars]
+    peers: list[RunningPeer] = [Traffic(ListedRiders(list(riders)), radars, lambda rider: None), *radars]
     for wire, content in contents(board).items():
         if content == "dali":
             addresses = sorted(said.short_address for said in board.devices.values() if hasattr(said, "short_address"))

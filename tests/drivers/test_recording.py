@@ -90,7 +90,7 @@ def write_all(path: Path, provenance: Provenance, **more: Any) -> list[Event]:
         writer.wall(45, UTC_NS + 45, True)
         writer.mark("lamp", "started", 46)
         writer.late("lamp", 60, 100)
-        writer.lost("lamp", "radar-1", 101)
+        writer.lost("lamp", "radar-1", 101, "gone")
         writer.ticks("lamp", 102, 7)
         writer.gap("lamp", 103, 110, 5)
         writer.digest("lamp", 111, "ab" * 32)
@@ -110,7 +110,7 @@ def write_all(path: Path, provenance: Provenance, **more: Any) -> list[Event]:
         Wall(45, UTC_NS + 45, True),
         Mark(46, "lamp", "started"),
         Late(60, "lamp", 60, 100),
-        Lost(101, "lamp", "radar-1"),
+        Lost(101, "lamp", "radar-1", "gone"),
         Ticks(102, "lamp", 7),
         Gap(110, "lamp", 103, 110, 5),
         Digest(111, "lamp", "ab" * 32),
