@@ -30,7 +30,7 @@ _TCGETS2 = 0x802C542A
 _TERMIOS2 = struct.Struct("4IB19s2I")
 _BITS = 10
 _SLICE_NS = 5 * NS_PER_MS
-_UNREAD_NS = NS_PER_S
+_UNREAD_NS = 5 * NS_PER_S
 """How long bytes wait for a program that has the port open and does not read; a terminal itself keeps 4 kB more."""
 
 _JOIN_S = 2.0
