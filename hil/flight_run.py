@@ -25,8 +25,8 @@ import msgspec
 
 from boards.parts import contents
 from controllers.core.contract import Command
-from drivers.errors import InputError, LinkLost
-from drivers.interfaces import ByteLink, Receiver, RepeatReceiver, unheard, unheard_repeat
+from drivers.errors import InputError
+from drivers.interfaces import ByteLink
 from drivers.quantities import Quantity, WallTime
 from drivers.recording.digest import FlightDigest
 from drivers.recording.events import (
@@ -49,6 +49,7 @@ from drivers.recording.reader import TraceReader
 from drivers.recording.schemas import decision_json
 from hil.flight_difference import DECISION, TICK, Difference, Place, Said, differing, parting
 from hil.flight_file import read_flight
+from hil.flight_link import FlightLink
 
 TOPICS = (
     *("/wire/*", "/idle/*", "/line/*", "/wall", "/decision/*", "/tick/*", "/snapshot/*"),
@@ -86,47 +87,6 @@ class FlightResult(msgspec.Struct, frozen=True, kw_only=True):
     whole: bool
 
 
-class FlightLink:
-    """A wire with a record at its far end."""
-
-    def __init__(self, name: str, said: list[Said]) -> None:
-        self.name = name
-        self.receiver: Receiver = unheard
-        self.repeat_receiver: RepeatReceiver = unheard_repeat
-        self.outcomes: deque[tuple[str, str]] = deque()
-        """What became of what is to go out next, by the record: "sent", "lost", "line" or "line lost", and why."""
-        self._said = said
-
-    def write(self, data: bytes, t_ns: int) -> None:
-        """Raises LinkLost where it did."""
-        self._said.append((t_ns, self.name, data))
-        outcomes = self.outcomes
-        while outcomes:
-            outcome, detail = outcomes.popleft()
-            if outcome == "lost":
-                raise LinkLost(self.name, t_ns, detail, data[:64])
-            if outcome == "sent":
-                return
-
-    def set_line(self, baud: int, parity: str, t_ns: int) -> None:
-        """Raises LinkLost where it did."""
-        outcomes = self.outcomes
-        while outcomes and outcomes[0][0] == "line":
-            outcomes.popleft()
-        if outcomes and outcomes[0][0] == "line lost":
-            raise LinkLost(self.name, t_ns, outcomes.popleft()[1])
-
-    def pump(self, t_ns: int) -> None:
-        """Nothing to do: bytes come by the record."""
-
-    def fileno(self) -> int | None:
-        """None: nothing to poll."""
-        return None
-
-    def close(self) -> None:
-        """Nothing to do."""
-
-
 class FlightRun:
     """A re-run of one file. InputError where it is none of a flight recorder, or does not open with a snapshot.
 
@@ -156,7 +116,7 @@ class FlightRun:
         self._before: deque[WireBytes | Mark | Said] = deque(maxlen=CONTEXT)
         self._difference: Difference | None = None
         self._ended = ""
-        self._ticked_ns = self._heard_ns = -1
+        self._ticked_ns = self._heard_ns = self._served_ns = -1
         self._ran = self._counted = self._digests = 0
         self._running = self._fresh = self._stopping = False
         self._wall: tuple[int, int] | None = None
@@ -290,8 +250,7 @@ class FlightRun:
     def _run_to(self, until_ns: int) -> None:
         """Every tick that is due before `until_ns`; after a stop no tick, only devices."""
         if self._stopping:
-            if until_ns != self._heard_ns:  # else more comes in at the same time first
-                self._drain()
+            self._drain(until_ns)
             return
         ticked_ns = max(self._ticked_ns, self._heard_ns - 1)
         cycle = self._cycle
@@ -306,14 +265,23 @@ class FlightRun:
             self._ticked_ns = due_ns
             due_ns = cycle.due_ns(due_ns)
 
-    def _drain(self) -> None:
-        """Devices are served whenever the loop comes around: where the record has bytes, it did."""
-        for now_ns in [self._heard_ns, *(t_ns for t_ns, _, _ in self._expected)]:
-            for device in self._cycle.devices:
-                if device.wake_ns <= now_ns:
-                    device.advance(now_ns)
-            for watchdog in self._watchdogs:
-                watchdog.feed(now_ns)
+    def _drain(self, until_ns: int) -> None:
+        """After the stop: devices are served when bytes have come, and at their own time."""
+        if self._served_ns < self._heard_ns < until_ns:
+            self._serve(self._heard_ns)
+        while True:
+            wake_ns = max(self._served_ns + 1, min(device.wake_ns for device in self._cycle.devices))
+            if wake_ns >= until_ns:
+                return
+            self._serve(wake_ns)
+
+    def _serve(self, now_ns: int) -> None:
+        self._served_ns = now_ns
+        for device in self._cycle.devices:
+            if device.wake_ns <= now_ns:
+                device.advance(now_ns)
+        for watchdog in self._watchdogs:
+            watchdog.feed(now_ns)
 
     def _deliver(self, event: Event) -> None:
         t_ns = event.t_ns
@@ -354,6 +322,7 @@ class FlightRun:
             elif event.what == "stopping":
                 self._stopping = True
                 self.controller.stop(t_ns)
+                self._serve(t_ns)
 
     # --- what differs
 

@@ -303,7 +303,7 @@ class RealTimeLoop:
 
     def _stop(self) -> None:
         """Leave every output as it shall be without a controller; wait for the bus, but not for ever."""
-        now_ns = self._clock.now_ns()
+        t_ns = now_ns = self._clock.now_ns()
         deadline_ns = now_ns + DRAIN_NS
         if self._flight is not None:
             if self._due_ns < now_ns:
@@ -312,14 +312,15 @@ class RealTimeLoop:
         self._controller.stop(now_ns)
         while True:
             for device in self._cycle.devices:
-                if device.wake_ns <= now_ns:
-                    device.advance(now_ns)
+                if device.wake_ns <= t_ns:
+                    device.advance(t_ns)
             for watchdog in self._watchdogs:
-                watchdog.feed(now_ns)  # the bus has power while it is told its last levels
+                watchdog.feed(t_ns)  # the bus has power while it is told its last levels
             if now_ns >= deadline_ns or not self._controller.sending:
                 break
-            wake_ns = min(device.wake_ns for device in self._cycle.devices)
+            wake_ns = max(t_ns + 1, min(device.wake_ns for device in self._cycle.devices))
             self._wires.wait_until_ns(min(deadline_ns, wake_ns, self._wires.wake_ns(now_ns)))
             now_ns = self._clock.now_ns()
-            self._wires.pump(now_ns)
+            t_ns = max(t_ns, min(now_ns, wake_ns))  # devices are served as of their own time, so a re-run is exact
+            self._wires.pump(t_ns)
         self.status.stopped(now_ns, self._controller.sending)
