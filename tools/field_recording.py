@@ -1,8 +1,8 @@
 """A field recording made on the spot: the real program on pseudo-terminals, with its flight recorder on.
 
 `record` starts ``leeze-controllers run`` as a board would have it, in real time, with a far end at every wire: three
-radars that a walker goes to and fro before, lamps behind a DALI gateway; or a signal controller's XML, ten messages a
-second, and a panel in memory. It ends as a unit of systemd ends, with SIGTERM.
+radars along a path that somebody rides every 20 s, lamps behind a DALI gateway; or a signal controller's XML, ten
+messages a second, and a panel in memory. It ends as a unit of systemd ends, with SIGTERM.
 """
 
 from __future__ import annotations
@@ -20,18 +20,23 @@ from drivers.clock import SystemClock
 from drivers.recording.events import WireBytes
 from drivers.recording.reader import TraceReader
 from drivers.recording.ring import ring_files
+from drivers.units import NS_PER_S
 from hil.benches.pty_wire import PtyWire, RunningPeer
 from hil.case import load_case
 from hil.desk import FromNow, far_end
+from hil.peers.radar import RadarPeer
 from hil.peers.signal_controller import SignalController
+from hil.traffic.rider import Rider, Segment
 
 STOP_S = 30
-TRIES = 3
-"""A pseudo-terminal's number is used again, and a program that waits for the port it had may take ours."""
+WAITING_S = 6
+"""Longer than a program of ours pauses before it tries the port it lost: pseudo-terminals' numbers are used again."""
+RIDE_EVERY_S = 20
 MINUTES = 24 * 60
 """Of one file: one file a recording, but for days."""
 
-RADARS = ("radar-1", "radar-2", "radar-3")
+RADARS = {"radar-1": (0, 1), "radar-2": (40, 1), "radar-3": (80, -1)}
+"""Where each stands, in metres, and which way it looks; as in the site below."""
 
 LAMP_BOARD = """
 format = 1
@@ -59,7 +64,7 @@ format = 1
 name = "field-lamps"
 product = "lighting"
 place = {{ lat_deg = 51.97, lon_deg = 7.64, timezone = "Europe/Berlin" }}
-light = {{ calendar = "always", keep_s = 2 }}
+light = {{ calendar = "always", keep_s = 1 }}
 [[controllers]]
 name = "only"
 board = "{board}"
@@ -110,7 +115,19 @@ Far = Callable[[PtyWire], RunningPeer]
 
 
 def _radar(wire: PtyWire) -> RunningPeer:
-    return far_end("ld2451", wire.far)
+    x_m, sign = RADARS[wire.name]
+    peer = RadarPeer(wire.name, wire.far, x_mm=x_m * 1000, sign=sign, range_mm=40_000, seed=x_m, skip=False)
+    for number in range(MINUTES * 60 // RIDE_EVERY_S):
+        peer.rider(_ride(number))
+    return FromNow(peer, wire.far)
+
+
+def _ride(number: int) -> Rider:
+    """One way or the other, at 3 to 7 m/s; then the path is empty until the next."""
+    start_ns = (2 + number * RIDE_EVERY_S) * NS_PER_S
+    v_mm_s = 3_000 + 1_000 * (number * 7 % 5)
+    x_mm, v_mm_s = (-10_000, v_mm_s) if number % 3 else (50_000, -v_mm_s)
+    return Rider(number + 1, (Segment(start_ns, x_mm, v_mm_s),), start_ns + 12 * NS_PER_S)
 
 
 def _gateway(wire: PtyWire) -> RunningPeer:
@@ -143,17 +160,29 @@ def record(kind: str, folder: Path, seconds: float) -> Path:
     Raises RefusedError where the program does not start or last, leaves another number of files than one, or did not
     hear every far end.
     """
-    for attempt in range(1, TRIES + 1):
-        place = folder / f"{kind}-{attempt}"
-        place.mkdir()
-        said = _run(KINDS[kind], place, seconds)
-        files = [file.path for file in ring_files(place / "ring")]
-        if len(files) != 1:
-            raise RefusedError(f"{kind}: the recorder left {len(files)} files: {said}")
-        heard = {one.wire for one in TraceReader(files[0]).events() if isinstance(one, WireBytes) and not one.outward}
-        if heard == KINDS[kind][2].keys():
-            return files[0].rename(folder / f"{kind}.mcap")
-    raise RefusedError(f"{kind}: only {sorted(heard)} were heard: {said}")
+    place = folder / kind
+    place.mkdir()
+    said = _run(KINDS[kind], place, seconds)
+    files = [file.path for file in ring_files(place / "ring")]
+    if len(files) != 1:
+        raise RefusedError(f"{kind}: the recorder left {len(files)} files: {said}")
+    heard = {one.wire for one in TraceReader(files[0]).events() if isinstance(one, WireBytes) and not one.outward}
+    if silent := KINDS[kind][2].keys() - heard:
+        raise RefusedError(f"{kind}: nothing was heard on {', '.join(sorted(silent))}: {said}")
+    return files[0].rename(folder / f"{kind}.mcap")
+
+
+def _free_wires(stack: ExitStack, far_ends: dict[str, tuple[int, Far]]) -> dict[str, PtyWire]:
+    """A pseudo-terminal for each, and none that another program takes for the port it has lost; not yet started."""
+    clock = SystemClock()
+    found: dict[str, PtyWire] = {}
+    while len(found) < len(far_ends):
+        for name in far_ends.keys() - found.keys():
+            found[name] = PtyWire(name, far_ends[name][0])
+            stack.callback(found[name].stop)
+        clock.sleep_until_ns(clock.now_ns() + WAITING_S * NS_PER_S)
+        found = {name: wire for name, wire in found.items() if not wire.is_open}  # those taken stay taken
+    return found
 
 
 def _run(kind: Kind, place: Path, seconds: float) -> str:
@@ -162,9 +191,8 @@ def _run(kind: Kind, place: Path, seconds: float) -> str:
     board, site, ring = place / "board.toml", place / "site.toml", place / "ring"
     ring.mkdir()
     with ExitStack() as stack:
-        wires = {}
-        for name, (baud, make) in far_ends.items():
-            wires[name] = PtyWire(name, baud)
+        wires = _free_wires(stack, far_ends)
+        for name, (_, make) in far_ends.items():
             wires[name].peer = make(wires[name])
             stack.enter_context(wires[name])
         board.write_text(board_text.format(**{name: wire.path for name, wire in wires.items()}), encoding="utf-8")

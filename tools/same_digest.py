@@ -2,7 +2,7 @@
 
 ``python tools/same_digest.py [CASE|RECORDING.mcap ...]`` runs ``leeze-hil replay`` here and in root folders of other
 Debians (see root_folders), with several values of PYTHONHASHSEED, on one core and on two, with and without skipping
-ticks, and compares the digests. Recordings of a flight recorder are re-run with ``--verify``. Where nothing is named, it
+ticks, and compares the digests. Recordings of a flight recorder are re-run with ``--verify``. Where none is named, it
 takes the cases that come with Leeze and two field recordings that it makes first (see field_recording). Under
 emulation, some fifty times slower, only as many runs as name each value of everything once; ``--every`` does all there.
 
