@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from controllers.service.flight_recorder import FILE_MINUTES, TURN_S
 from drivers.clock import SystemClock, cpu_time_ns
 from drivers.recording.ring import ring_files
 from drivers.units import NS_PER_S
@@ -82,6 +83,9 @@ def _board(folder: Path, coming: Coming, options: dict[str, Any]) -> dict[str, A
     added_ns = min(flown_ns) - min(plain_ns)
     periods = SECONDS * NS_PER_S / period_ns
     raw_b = sum(len(data) for _, _, data in coming)
+    Flight(folder / "opening", **options).run(TURN_S)
+    opening_b = ring_files(folder / "opening")[0].size_b
+    day_b = (file_b - opening_b) / SECONDS * DAY_S + opening_b * DAY_S / (60 * FILE_MINUTES)
     return {
         "loop_us_a_period": min(plain_ns) / periods / 1e3,
         "added_us_a_period": added_ns / periods / 1e3,
@@ -91,7 +95,8 @@ def _board(folder: Path, coming: Coming, options: dict[str, Any]) -> dict[str, A
         "worker_percent_of_a_core": 100 * min(worker_ns) / (SECONDS * NS_PER_S),
         "records_a_second": records / SECONDS,
         "raw_mb_a_day": raw_b / SECONDS * DAY_S / 1e6,
-        "mb_a_day": file_b / SECONDS * DAY_S / 1e6,
+        "mb_a_day": day_b / 1e6,
+        "file_opens_with_b": opening_b,
     }
 
 
@@ -157,7 +162,7 @@ def _calls(folder: Path) -> dict[str, Any]:
 
 
 def _lateness(folder: Path) -> dict[str, Any]:
-    """A loop of 10 ms in real time, with a busy board's records, and without; the worker runs beside it in its thread."""
+    """A loop of 10 ms in real time, with a busy board's records, and without; the worker in its thread beside it."""
     clock = SystemClock()
     late: dict[bool, list[int]] = {False: [], True: []}
     for number in range(2 * LATE_ROUNDS):
