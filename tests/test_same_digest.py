@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import subprocess
 import sys
@@ -12,6 +13,10 @@ from types import ModuleType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from boards.build import load_board
+from boards.wires import UartWire
+from controllers.service.sites import load_site
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / "tools"
@@ -26,7 +31,7 @@ def tool(name: str) -> ModuleType:
         sys.path.remove(str(TOOLS))
 
 
-same_digest, root_folders = tool("same_digest"), tool("root_folders")
+same_digest, root_folders, field_recording = map(tool, ("same_digest", "root_folders", "field_recording"))
 VARIANT = same_digest.Variant("0", 1, True)
 
 
@@ -186,3 +191,23 @@ def test_a_run_that_fails_is_told_with_its_reason_and_exit_code_1() -> None:
     assert done.returncode == 1
     assert "FAILED" in done.stdout
     assert "wrong: no-such-case on here (seed 0, 1 core, skipping): failed:" in done.stdout
+
+
+@pytest.mark.parametrize("kind", field_recording.KINDS)
+def test_boards_that_are_recorded_are_right_and_have_a_far_end_at_every_serial_wire(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board_text, site_text, far_ends = field_recording.KINDS[kind]
+    board, site = tmp_path / field_recording.BOARD_FILE, tmp_path / "site.toml"
+    board.write_text(board_text.format(**{name: f"/dev/{name}" for name in far_ends}))
+    site.write_text(site_text)
+    monkeypatch.chdir(tmp_path)
+    wires = load_board(board.name).wires
+    assert {name for name, wire in wires.items() if isinstance(wire, UartWire)} == far_ends.keys()
+    assert load_site(site.name).name == kind
+
+
+def test_on_the_recorded_path_somebody_rides_and_then_nobody() -> None:
+    rides = [field_recording._ride(number) for number in range(60)]
+    assert all(one.end_ns < other.start_ns for one, other in itertools.pairwise(rides))
+    assert {one.segments[0].v_mm_s > 0 for one in rides} == {True, False}

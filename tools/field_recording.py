@@ -35,6 +35,9 @@ RIDE_EVERY_S = 20
 MINUTES = 24 * 60
 """Of one file: one file a recording, but for days."""
 
+BOARD_FILE = "board.toml"
+"""As the sites name it; the program runs in the folder that holds it."""
+
 RADARS = {"radar-1": (0, 1), "radar-2": (40, 1), "radar-3": (80, -1)}
 """Where each stands, in metres, and which way it looks; as in the site below."""
 
@@ -63,19 +66,19 @@ LAMP_SITE = """
 format = 1
 name = "field-lamps"
 product = "lighting"
-place = {{ lat_deg = 51.97, lon_deg = 7.64, timezone = "Europe/Berlin" }}
-light = {{ calendar = "always", keep_s = 1 }}
+place = { lat_deg = 51.97, lon_deg = 7.64, timezone = "Europe/Berlin" }
+light = { calendar = "always", keep_s = 1 }
 [[controllers]]
 name = "only"
-board = "{board}"
+board = "board.toml"
 lamps = [
-  {{ name = "lamp-1", x_m = 0 }}, {{ name = "lamp-2", x_m = 32 }},
-  {{ name = "lamp-3", x_m = 64 }}, {{ name = "lamp-4", x_m = 96 }},
+  { name = "lamp-1", x_m = 0 }, { name = "lamp-2", x_m = 32 },
+  { name = "lamp-3", x_m = 64 }, { name = "lamp-4", x_m = 96 },
 ]
 radars = [
-  {{ name = "radar-1", x_m = 0, looks = "up" }},
-  {{ name = "radar-2", x_m = 40, looks = "up" }},
-  {{ name = "radar-3", x_m = 80, looks = "down" }},
+  { name = "radar-1", x_m = 0, looks = "up" },
+  { name = "radar-2", x_m = 40, looks = "up" },
+  { name = "radar-3", x_m = 80, looks = "down" },
 ]
 """
 
@@ -97,7 +100,7 @@ DISPLAY_SITE = """
 format = 1
 product = "greenwave"
 name = "field-display"
-board = "{board}"
+board = "board.toml"
 station = 4070
 group = 7
 distance_m = 120
@@ -188,7 +191,7 @@ def _free_wires(stack: ExitStack, far_ends: dict[str, tuple[int, Far]]) -> dict[
 def _run(kind: Kind, place: Path, seconds: float) -> str:
     """Far ends and program for so long, the ring in ``PLACE/ring``; what the program said."""
     board_text, site_text, far_ends = kind
-    board, site, ring = place / "board.toml", place / "site.toml", place / "ring"
+    board, site, ring = place / BOARD_FILE, place / "site.toml", (place / "ring").resolve()
     ring.mkdir()
     with ExitStack() as stack:
         wires = _free_wires(stack, far_ends)
@@ -196,10 +199,10 @@ def _run(kind: Kind, place: Path, seconds: float) -> str:
             wires[name].peer = make(wires[name])
             stack.enter_context(wires[name])
         board.write_text(board_text.format(**{name: wire.path for name, wire in wires.items()}), encoding="utf-8")
-        site.write_text(site_text.format(board=board), encoding="utf-8")
-        command = [sys.executable, "-c", _HEEDING, "run", "--site", str(site), "--quiet"]
+        site.write_text(site_text, encoding="utf-8")
+        command = [sys.executable, "-c", _HEEDING, "run", "--site", site.name, "--quiet"]
         command += ["--flight", str(ring), "--flight-minutes", str(MINUTES)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our program
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=place)  # noqa: S603 - our program
         try:
             return _flown(process, seconds)
         finally:

@@ -292,7 +292,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made_of.add_argument("--cache", type=Path, default=cache, help="where root folders are kept (default: %(default)s)")
     made_of.add_argument("--seconds", type=float, help="end a case after so many of its seconds")
-    made_of.add_argument("--every", action="store_true", help="every combination under emulation as well")
+    which = made_of.add_mutually_exclusive_group()
+    which.add_argument("--every", action="store_true", help="every combination under emulation as well")
+    which.add_argument("--few", action="store_true", help="as few as under emulation here as well: for long recordings")
     return made_of
 
 
@@ -321,7 +323,7 @@ def main() -> int:
             for package in PACKAGES:
                 mirror(ROOT / package, project / package)
             there = places(names, asked.cache, project, [one.file for one in todo if one.file is not None])
-            results = table(todo, there, cores, every=asked.every)
+            results = table(todo, there, cores, asked.every, asked.few)
     except RefusedError as error:
         print(error, file=sys.stderr)
         return 2
@@ -335,13 +337,15 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def table(todo: Sequence[Subject], there: Sequence[Place], cores: Sequence[int], *, every: bool) -> list[Result]:
+def table(
+    todo: Sequence[Subject], there: Sequence[Place], cores: Sequence[int], every: bool, few: bool
+) -> list[Result]:
     """Run everything, a printed line for each subject on each machine."""
     print("\n" + HEAD)
     results = []
     for subject in todo:
         for place in there:
-            wanted = variants(every=every or not place.emulated, cores_here=len(cores))
+            wanted = variants(every=every or not (few or place.emulated), cores_here=len(cores))
             ones = [run(subject, place, variant, cores) for variant in wanted]
             print(row_of(ones), flush=True)
             results += ones
