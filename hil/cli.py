@@ -69,6 +69,7 @@ def _replay_parser(verbs: Any) -> None:
         action="store_true",
         help="run a flight recorder's files again, each from its own snapshot: nothing may differ",
     )
+    added.add_argument("--quick", action="store_true", help="with --verify: ask the digests, run again what they deny")
     added.add_argument(
         "--keep-going", action="store_true", help="with --verify: look into files behind a difference too"
     )
@@ -140,8 +141,8 @@ def _trace_parser(verbs: Any) -> None:
 def _replay(said: argparse.Namespace) -> int:
     if said.verify:
         return _verify(said)
-    if said.keep_going:
-        raise InputError("--keep-going goes with --verify")
+    if said.keep_going or said.quick:
+        raise InputError("--keep-going and --quick go with --verify")
     if len(said.subject) > 1:
         raise InputError(f"one at a time: {' '.join(said.subject)}; several files go with --verify")
     from hil.outcome import Request
@@ -202,6 +203,7 @@ def _verify(said: argparse.Namespace) -> int:
         [Path(subject) for subject in said.subject],
         skip=not said.no_skip,
         keep_going=said.keep_going,
+        quick=said.quick,
         tell=(lambda line: None) if said.json else tell,
     )
     if said.json:

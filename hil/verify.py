@@ -3,6 +3,8 @@
 A file is run from its own snapshot, so the files of a ring are independent of each other and go to as many processes as
 there are processors. What they cannot show alone is shown at the seams: the state that a file ends with must be the
 snapshot that the next one opens with, to the last key.
+
+A quick verification only asks the chain of digests whether the record is as it was written, and runs again what is not.
 """
 
 from __future__ import annotations
@@ -19,16 +21,20 @@ from drivers.clock import SystemClock
 from drivers.errors import InputError
 from drivers.recording.ring import ring_files
 from drivers.units import NS_PER_MS, NS_PER_S
+from hil.flight_check import Check, check
 from hil.flight_run import FlightResult, FlightRun
 
-Verdict = Literal["same", "different", "damaged"]
+Verdict = Literal["intact", "same", "different", "damaged"]
+"""From best to worst for a ring; "intact" says that nothing was run again."""
 
-EXIT = {"same": 0, "different": 1, "damaged": 2}
+EXIT = {"intact": 0, "same": 0, "different": 1, "damaged": 2}
+_ORDER = ["intact", "same", "damaged", "different"]
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """One file. `result` is None where it could not be run: `trouble` then says why. `seam`: how it goes on from the
     file before it, empty where there is nothing to say; `broken_seam` where that is a difference. `wall_ns`: it took.
+    `check`: what its digests say, where only they were asked.
     """
 
     path: Path
@@ -37,12 +43,15 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     seam: str = ""
     broken_seam: bool = False
     wall_ns: int = 0
+    check: Check | None = None
 
     @property
     def verdict(self) -> Verdict:
         """What came of it; one that was cut or has a gap is judged by what there is."""
         if self.broken_seam or (self.result is not None and self.result.difference is not None):
             return "different"
+        if self.check is not None:
+            return "intact"
         return "damaged" if self.result is None or self.result.damaged else "same"
 
     @property
@@ -53,6 +62,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """For people; more than a line where something is wrong."""
         result = self.result
+        if self.check is not None:
+            return f"{self.path}: intact, {self.check.digests} digests hold; not run again"
         if result is None:
             return f"{self.path}: not verified\n  {self.trouble}"
         lines = [f"{self.path}: {self.verdict}, {_figures(result.ticks, self.span_ns, self.wall_ns)}, {result.digest}"]
@@ -70,6 +81,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         """One entry of ``files``."""
         result = self.result
         found: dict[str, Any] = {"file": str(self.path), "verdict": self.verdict, "wall_s": _s(self.wall_ns)}
+        if self.check is not None:
+            return {**found, "digests": self.check.digests}
         if result is None:
             return {**found, "trouble": self.trouble}
         found |= {
@@ -98,7 +111,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def verdict(self) -> Verdict:
         """The worst of all."""
-        return max((file.verdict for file in self.files), key=["same", "damaged", "different"].index)
+        return max((file.verdict for file in self.files), key=_ORDER.index)
 
     @property
     def exit_code(self) -> int:
@@ -139,12 +152,14 @@ def verify(
     *,
     skip: bool = True,
     keep_going: bool = False,
+    quick: bool = False,
     processes: int | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Verification:
     """Run every file again; those of folders by board and number.
 
-    Ends with the first file that differs, unless it shall `keep_going`. `processes`: as many as there are processors.
+    Ends with the first file that differs, unless it shall `keep_going`. `quick`: only those whose digests do not hold.
+    `processes`: as many as there are processors.
     `tell` gets a line a file, as soon as those before it are known. Raises InputError: nothing there, or no file of a
     flight recorder.
     """
@@ -152,7 +167,7 @@ def verify(
     clock = SystemClock()
     begun_ns = clock.now_ns()
     done: list[Verified] = []
-    results = _run(files, skip, processes or len(os.sched_getaffinity(0)))
+    results = _run(files, skip, quick, processes or len(os.sched_getaffinity(0)))
     for verified in results:
         before = done[-1] if done else None
         verified = _with_seam(before, verified, skip)
@@ -178,6 +193,19 @@ def verify_file(path: Path, skip: bool) -> Verified:
     return Verified(path=path, result=result, wall_ns=clock.now_ns() - begun_ns)
 
 
+def check_file(path: Path, skip: bool) -> Verified:
+    """Ask the digests of one file, and run it again only if they do not hold."""
+    clock = SystemClock()
+    begun_ns = clock.now_ns()
+    try:
+        found = check(path)
+    except InputError as error:
+        return Verified(path=path, result=None, trouble=str(error))
+    if found.broken_ns is None:
+        return Verified(path=path, result=None, check=found, wall_ns=clock.now_ns() - begun_ns)
+    return verify_file(path, skip)
+
+
 def _files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
@@ -194,17 +222,18 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def _run(files: Sequence[Path], skip: bool, processes: int) -> Generator[Verified, None, None]:
+def _run(files: Sequence[Path], skip: bool, quick: bool, processes: int) -> Generator[Verified, None, None]:
     """One after the other, or side by side; in order."""
+    one = check_file if quick else verify_file
     if len(files) == 1 or processes == 1:
-        yield from (verify_file(path, skip) for path in files)
+        yield from (one(path, skip) for path in files)
         return
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     pool = ProcessPoolExecutor(min(processes, len(files)), multiprocessing.get_context("spawn"))
     try:
-        for run in [pool.submit(verify_file, path, skip) for path in files]:
+        for run in [pool.submit(one, path, skip) for path in files]:
             yield run.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

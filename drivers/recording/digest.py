@@ -240,20 +240,24 @@ class FlightDigest:
 
     def __init__(self, period_ns: int, wires: Sequence[str], idle: Mapping[int, bytes]) -> None:
         names = sorted(wires)
-        self._numbers = [names.index(name) for name in wires]
+        numbers = [names.index(name) for name in wires]
         self._decisions = len(names)
-        self._chain = ChainDigest(
-            period_ns, [*names, "decisions"], {self._numbers[wire]: frame for wire, frame in idle.items() if frame}
+        self._chain = chain = ChainDigest(
+            period_ns, [*names, "decisions"], {numbers[wire]: frame for wire, frame in idle.items() if frame}
         )
-        self.hexdigest = self._chain.hexdigest
+        self.hexdigest = chain.hexdigest
 
-    def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
+        def passed(wire: int, outward: bool, data: bytes, t_ns: int) -> None:
+            chain.passed(numbers[wire], outward, data, t_ns)
+
+        def repeated(wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+            chain.repeated(numbers[wire], frame, first_ns, last_ns, count)
+
+        in_order = numbers == list(range(len(names)))  # then there is nothing to translate
+        self.passed: Callable[[int, bool, bytes, int], None] = chain.passed if in_order else passed
         """`data` passed on `wire` at `t_ns`."""
-        self._chain.passed(self._numbers[wire], outward, data, t_ns)
-
-    def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        self.repeated: Callable[[int, bytes, int, int, int], None] = chain.repeated if in_order else repeated
         """The wire's idle frame came in `count` times. ValueError if `frame` is not its idle frame."""
-        self._chain.repeated(self._numbers[wire], frame, first_ns, last_ns, count)
 
     def decided(self, data: bytes, t_ns: int) -> None:
         """A decision, as drivers.recording.schemas.decision_json gives it."""
