@@ -16,6 +16,8 @@ order of a run::
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,7 @@ from controllers.service.notify import Notifier
 from controllers.service.report import Figures, Report
 from controllers.service.status import Status
 from controllers.service.wall_time import WallClock
-from drivers.errors import InputError
+from drivers.errors import BenchError, DriverError, InputError
 
 if TYPE_CHECKING:
     from controllers.service.control import ControlServer
@@ -158,7 +160,10 @@ class Equipment:
         return asked
 
     def leave(self, clean: bool) -> None:
-        """Close the wires. After a clean stop the relay's power is kept, else it drops."""
+        """Close the wires. After a clean stop the relay's power is kept; else it drops, and why is said."""
+        error = sys.exception()
+        if not clean and error is not None and not isinstance(error, InputError | BenchError | DriverError):
+            self._warn(crash_line(self._controller.cycle.name, error))
         board, clock = self._controller.board, self._clock
         kept = []
         if clean and clock is not None:
@@ -202,3 +207,19 @@ class Equipment:
                 return {"stopping": True}
             case other:
                 raise InputError(f"{other!r} is not understood; ask status or stop")
+
+
+def crash_line(controller: str, error: BaseException) -> str:
+    """What the loop died of, where, and what to do, in one line; the traceback follows it.
+
+    Example: ``west: crashed at controllers/lighting/policy.py:120 (ZeroDivisionError: division by zero); …``.
+    """
+    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    place = places[-1] if places else "an unknown place"
+    for package in ("controllers", "boards", "drivers"):
+        place = place if f"/{package}/" not in place else package + place.rpartition(f"/{package}")[2]
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return (
+        f"{controller}: crashed at {place} ({what}); systemd starts it again; "
+        "keep the newest files of the flight recorder (leeze-controllers blackbox pull) and report it"
+    )

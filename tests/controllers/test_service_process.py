@@ -298,7 +298,10 @@ def test_a_policy_that_raises_ends_the_process_at_once_and_the_restart_takes_ove
     bench.until(lambda: crashing.poll() is not None or not os.write(bench.radar[0], APPROACHING))
     said = bench.end(crashing, None)
     assert crashing.returncode not in (0, 2, 3), "systemd has to see a failure that a restart may mend"
-    assert any("ZeroDivisionError: planted" in line for line in said)
+    assert any(
+        line.startswith("only: crashed at ") and "(ZeroDivisionError: planted); systemd" in line for line in said
+    )
+    assert said[-1] == "ZeroDivisionError: planted", "the traceback is in the journal"
     assert not any(line == "stopped" for line in said)
     assert "STOPPING=1" not in bench.heard()
     before = len(bench.segments)
