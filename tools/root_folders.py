@@ -32,6 +32,8 @@ INSIDE = "leeze"
 """Our folder in a root folder: packages, project and what a run reads."""
 MACHINES_OF = {"amd64": "x86_64", "arm64": "aarch64"}
 """Debian's word for a processor, and Linux' word, which wheels and qemu use."""
+EMULATED = {"arm64": ["-cpu", "cortex-a72"]}
+"""For qemu: a Raspberry Pi 4's. Any newer one signs return addresses (Debian asks for it), which costs four times."""
 
 
 class RefusedError(Exception):
@@ -165,7 +167,7 @@ def made(machine: Machine, cache: Path) -> tuple[Path, bool]:
 
 def python(machine: Machine, root: Path) -> list[str]:
     """The command that calls its Python, to be followed by Python's arguments."""
-    emulator = [f"/usr/bin/{machine.emulator}"] if machine.emulator else []
+    emulator = [f"/usr/bin/{machine.emulator}", *EMULATED.get(machine.processor, [])] if machine.emulator else []
     return ["chroot", str(root), *emulator, f"/usr/bin/python{machine.python}"]
 
 
