@@ -4,7 +4,7 @@
 Debians (see root_folders), with several values of PYTHONHASHSEED, on one core and on two, with and without skipping
 ticks, and compares the digests. Recordings of a flight recorder are re-run with ``--verify``. Where none is named, it
 takes the cases that come with Leeze and two field recordings that it makes first (see field_recording). Under
-emulation, ten times slower and more, only as many runs as name each value of everything once; ``--every`` does all there.
+emulation, some ten times slower, only as many runs as name each value of everything once; ``--every`` does all there.
 
 Exit codes: 0 one digest for each, 1 not, 2 wrong use or something is missing here (it says what).
 """
