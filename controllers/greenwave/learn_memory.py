@@ -5,8 +5,8 @@ unknown. So ``(a ^ b).bit_count() // 2`` counts the seconds in which two stretch
 
 The cycle is found from changes, not from states: each change votes for the distances to earlier changes into the same
 state. A lag that brings back two changes of three is a cycle even where a stage is left out every other time; lags at
-a half, third or quarter of the best are preferred if they bring back a quarter as many. Votes fade over some 128
-changes; besides, a fast count over 16 changes notices that the programme has changed.
+a half, third or quarter of the best are preferred if they bring back a quarter as many. Votes fade over some 256
+changes; besides, a fast count over 32 changes notices that the programme has changed.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ GAP_S = 120
 SHORTEST_CYCLE_S = 25
 LONGEST_CYCLE_S = 125
 _HIT, _NEAR = 2048, 512
-_SLOW, _FAST = 7, 4
+_SLOW, _FAST = 8, 5
 _LEAST = 3000
 """Votes that make a cycle: two hits, or one with neighbours."""
-_FAST_LEAST = 8 * _HIT
+_FAST_LEAST = 14 * _HIT
+_CLEARLY = 4
 
 
 def bit_of(state: int) -> int:
@@ -130,7 +131,11 @@ class Memory:
                         votes[lag + 1] += _NEAR
                     if lag > SHORTEST_CYCLE_S:
                         votes[lag - 1] += _NEAR
-        if max(fast) >= _FAST_LEAST and self.cycle_s and max(fast) > 4 * fast[self.cycle_s]:
+        if (
+            max(fast) >= _FAST_LEAST
+            and self.cycle_s
+            and max(fast) > _CLEARLY * max(fast[self.cycle_s - 3 : self.cycle_s + 4])
+        ):
             self._slow = slow = fast[:]  # another programme: what was counted before says nothing of it
         best = max(slow)
         if best < _LEAST:

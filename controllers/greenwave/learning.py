@@ -13,7 +13,7 @@ both        place and pattern
 ==========  =================================================================================
 
 each once over moments of equal age and once over moments of equal place in the cycle. An expert's weight falls with
-its loss, -log2 of the share it gave to what came, faded over 64 lessons; kept apart by state and horizon (about 10, 20,
+its loss, -log2 of the share it gave to what came, slowly forgotten; kept apart by state and horizon (about 10, 20,
 40 seconds), and for the nearest also by age. All is whole numbers: ten weights of 32 bits lie side by side in one
 integer, so one addition votes for all experts.
 """
@@ -25,9 +25,9 @@ from typing import Any
 import msgspec
 
 from controllers.greenwave.learn_memory import Memory, Run, bit_of, state_of
+from controllers.greenwave.learn_votes import EXPERTS, LOSS, likeliest, packed, shares_of, totals_of, weights_of
 from drivers.units import NS_PER_S
 
-EXPERTS = 10
 HORIZONS_S = (10, 20, 40)
 MOST_EQUAL_AGE, MOST_EQUAL_PLACE = 512, 96
 """Runs looked at for moments of equal age, and of equal place in the cycle."""
@@ -37,34 +37,14 @@ LESSONS = 30
 MOST_AGES = 64
 
 _PLACE = (64, 24, 8, 4, 2, 1)
-_LANE = (1 << 32) - 1
-_ONE = 12
-"""Shares are in 1/4096."""
-_FADE = 6
-_HALVES = (
-    1048576, 1004120, 961548, 920782, 881743, 844360, 808561, 774281,
-    741455, 710019, 679917, 651090, 623487, 597053, 571740, 547500,
-)  # fmt: skip
-"""2 ** (20 - i / 16)."""
-_ETA = 5
-"""A loss counts 5/16: the lessons of one phase are nearly one lesson."""
+_OWN = packed(64, 1, 16, 256, 1) << 160
+"""Votes of the running run itself, one cycle ago and more."""
+_FADE = (8, 11, 11)
+"""A loss is 1/256 (one age: so many cycles) or 1/2048 (a state: half an hour to two hours) less at the next lesson."""
+_ETA = (2, 5, 5)
+"""A loss counts 1/4 or 1/32: the lessons of one phase are nearly one lesson."""
 _FOLLOWS = {bit_of(4): bit_of(6), bit_of(7): bit_of(3), bit_of(8): bit_of(3)}
 """What comes after the short states, where nothing was learnt yet."""
-
-
-def log2_256(n: int) -> int:
-    """256 times the binary logarithm of `n` >= 1, rounded down, by whole numbers. Example: 3 -> 405."""
-    whole = n.bit_length() - 1
-    part, n = 0, n << 62 >> whole
-    for _ in range(8):
-        n = n * n >> 62
-        part = part << 1 | n >> 63
-        n >>= n >> 63
-    return whole << 8 | part
-
-
-_LOSS = tuple(log2_256(5376) - log2_256(256 + 20 * share) for share in range(257))
-"""Loss in 1/256 bit for a share in 1/256, one part in twenty of doubt added: no single surprise ends an expert."""
 
 
 class Phase(msgspec.Struct, frozen=True, gc=False):
@@ -114,6 +94,7 @@ class PhaseLearner:
         self.memory = Memory()
         self._silence_s = silence_s
         self._origin_ns: int | None = None
+        self._heard_ns = 0
         self._since_ns = 0
         self._held = 0
         self._losses: dict[int, list[int]] = {}
@@ -124,11 +105,15 @@ class PhaseLearner:
 
     def observe(self, t_ns: int, state: int) -> None:
         """The group is in `state` (MovementPhaseState) at `t_ns`; states that cannot be learnt (0, 1, 2, 9), or a feed
-        that was lost, are unknown from here on. Seconds are counted from the first observation and rounded.
+        that was lost, are unknown from here on. Seconds are counted from the first observation and rounded; one older
+        than the last is not used.
         """
         bit = bit_of(state)
         if self._origin_ns is None:
             self._origin_ns = t_ns
+        elif t_ns < self._heard_ns:
+            return
+        self._heard_ns = t_ns
         memory = self.memory
         second = self._second(t_ns)
         after = memory.next_s
@@ -169,13 +154,13 @@ class PhaseLearner:
             return
         votes = self._votes(number, place - run.at, ahead_s, memory.line)
         if bit not in votes or len(votes) > 1:
-            shares = _shares(votes)
+            shares = shares_of(votes)
             if shares:
                 losses = self._losses.setdefault(_context(run.bit, place - run.at, horizon), [0] * EXPERTS)
                 came = shares.get(bit) or [0] * EXPERTS
                 for expert in range(EXPERTS):
                     loss = losses[expert]
-                    losses[expert] = loss - (loss >> _FADE) + _LOSS[came[expert] >> 4]
+                    losses[expert] = loss - (loss >> _FADE[horizon]) + LOSS[came[expert] >> 4]
 
     # ------------------------------------------------------------------ votes
 
@@ -205,9 +190,9 @@ class PhaseLearner:
             differ_s = (int.from_bytes(line[max(0, other.at - PATTERN_S) : other.at]) ^ before).bit_count() >> 1
             pattern = 256 >> (differ_s >> 2)
             late = 256 >> (len(found) >> 2)
-            packed = _packed(64, place, pattern, late, place * pattern)
-            by_age = packed if run.seen and other.seen else 1
-            by_place = packed << 160 if cycle_s and len(found) < MOST_EQUAL_PLACE else 0
+            votes = packed(64, place, pattern, late, place * pattern)
+            by_age = votes if run.seen and other.seen else 1
+            by_place = votes << 160 if cycle_s and len(found) < MOST_EQUAL_PLACE else 0
             found.append(_Candidate(other.at, runs[earlier + 1].at - other.at, shift_s, earlier, by_age, by_place))
             if len(found) == MOST_EQUAL_AGE:
                 break
@@ -239,18 +224,13 @@ class PhaseLearner:
             for place in range(at + age_s - cycle_s, at - 1, -cycle_s):
                 if place <= newest:
                     votes[line[place + ahead_s]] += _OWN
-        return {bit: packed for bit, packed in votes.items() if bit and packed}
+        return {bit: each for bit, each in votes.items() if bit and each}
 
     def _weights(self, bit: int, age_s: int, horizon: int) -> list[int]:
         losses = self._losses.get(_context(bit, age_s, horizon))
         if losses is None:
             return [1] * EXPERTS
-        least = min(losses)
-        weights = []
-        for loss in losses:
-            worse = (loss - least) * _ETA >> 4
-            weights.append(_HALVES[(worse & 255) >> 4] >> (worse >> 8))
-        return weights
+        return weights_of(losses, _ETA[horizon])
 
     # ------------------------------------------------------------------ what is asked
 
@@ -276,7 +256,7 @@ class PhaseLearner:
             return None
         number, age_s, line = now
         bit = self.memory.runs[number].bit
-        shares = _shares(self._votes(number, age_s, ahead_s, line))
+        shares = shares_of(self._votes(number, age_s, ahead_s, line))
         if not shares:
             return state_of(_FOLLOWS.get(bit, bit) if ahead_s >= 3 else bit), 0
         weights = self._weights(bit, age_s, _horizon(ahead_s))
@@ -315,17 +295,17 @@ class PhaseLearner:
         start_ns = self._since_ns + age_s * NS_PER_S
         for step in range(phases):
             ends: dict[tuple[int, int], int] = {}
-            for place, other, packed in moments:
+            for place, other, votes in moments:
                 if other + step < number:
                     run: Run = runs[other + step]
                     if run.bit:
                         end = run.bit, runs[other + step + 1].at - place
-                        ends[end] = ends.get(end, 0) + packed
+                        ends[end] = ends.get(end, 0) + votes
             if not ends:
                 break
             if step == 0:
-                whole = _totals(ends)
-            bit, end_s, early_s, late_s, share_pct = _likeliest(ends, whole, weights)
+                whole = totals_of(ends)
+            bit, end_s, early_s, late_s, share_pct = likeliest(ends, whole, weights)
             end_ns, early_ns, late_ns = (start_ns + end * NS_PER_S for end in (end_s, early_s, late_s))
             told.append(Phase(state_of(bit), end_ns, early_ns, late_ns, share_pct))
             moments = [each for each in moments if each[1] + step < number and runs[each[1] + step].bit == bit]
@@ -343,6 +323,7 @@ class PhaseLearner:
         return {
             "memory": self.memory.snapshot(),
             "origin_ns": self._origin_ns,
+            "heard_ns": self._heard_ns,
             "since_ns": self._since_ns,
             "held": self._held,
             "losses": [[key, *losses] for key, losses in self._losses.items()],
@@ -351,7 +332,8 @@ class PhaseLearner:
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
         self.memory.restore(state["memory"])
-        self._origin_ns, self._since_ns, self._held = state["origin_ns"], state["since_ns"], state["held"]
+        self._origin_ns, self._heard_ns = state["origin_ns"], state["heard_ns"]
+        self._since_ns, self._held = state["since_ns"], state["held"]
         self._losses = {key: losses for key, *losses in state["losses"]}
         self._candidates.clear()
 
@@ -364,93 +346,3 @@ def _horizon(ahead_s: int) -> int:
 def _context(bit: int, age_s: int, horizon: int) -> int:
     """Key of a set of losses: 6 states by 3 horizons, the nearest also by age."""
     return (bit.bit_length() * 4 + horizon) * MOST_AGES + (0 if horizon else min(age_s, MOST_AGES - 1))
-
-
-def _packed(*lanes: int) -> int:
-    packed = 0
-    for lane in reversed(lanes):
-        packed = packed << 32 | lane
-    return packed
-
-
-_OWN = _packed(64, 1, 16, 256, 1) << 160
-"""Votes of the running run itself, one cycle ago and more."""
-
-
-def _lanes(packed: int) -> list[int]:
-    return [packed >> 32 * expert & _LANE for expert in range(EXPERTS)]
-
-
-def _shares(votes: dict[int, int]) -> dict[int, list[int]]:
-    """The share of each key in the votes of each expert, in 1/4096. An expert without votes says what the others say
-    on average; no votes at all, no shares.
-    """
-    lanes = {key: _lanes(packed) for key, packed in votes.items()}
-    totals = [0] * EXPERTS
-    for row in lanes.values():
-        for expert in range(EXPERTS):
-            totals[expert] += row[expert]
-    voting = EXPERTS - totals.count(0)
-    if not voting:
-        return {}
-    for row in lanes.values():
-        together = 0
-        for expert, total in enumerate(totals):
-            if total:
-                row[expert] = (row[expert] << _ONE) // total
-                together += row[expert]
-        if voting < EXPERTS:
-            for expert, total in enumerate(totals):
-                if not total:
-                    row[expert] = together // voting
-    return lanes
-
-
-def _totals(ends: dict[tuple[int, int], int]) -> list[int]:
-    total = 0
-    for packed in ends.values():
-        total += packed
-    return _lanes(total)
-
-
-def _likeliest(
-    ends: dict[tuple[int, int], int], totals: list[int], weights: list[int]
-) -> tuple[int, int, int, int, int]:
-    """Of votes for (bit, end): the bit with most, the second that most votes lie within one second of, the ends that
-    one in ten votes for that bit lie before and after, and the share in percent of all within that second.
-    """
-    whole = 0
-    for weight, total in zip(weights, totals, strict=True):
-        whole += weight << _ONE if total else 0
-    by_bit: dict[int, dict[int, int]] = {}
-    for (bit, end_s), packed in ends.items():
-        mixed = 0
-        for weight, total, lane in zip(weights, totals, _lanes(packed), strict=True):
-            if total:
-                mixed += weight * ((lane << _ONE) // total)
-        by_bit.setdefault(bit, {})[end_s] = mixed
-    bit, chosen, most = 0, {}, -1
-    for other, votes in sorted(by_bit.items()):
-        mass = 0
-        for mixed in votes.values():
-            mass += mixed
-        if mass > most:
-            bit, chosen, most = other, votes, mass
-    best_s, best = 0, (-1, -1)
-    early_s, late_s, mass = -1, -1, 0
-    for end_s in sorted(chosen):
-        near = chosen.get(end_s - 1, 0) + chosen[end_s] + chosen.get(end_s + 1, 0)
-        if (near, chosen[end_s]) > best:
-            best_s, best = end_s, (near, chosen[end_s])
-        mass += chosen[end_s]
-        if early_s < 0 and 10 * mass > most:
-            early_s = end_s
-        if late_s < 0 and 10 * mass >= 9 * most:
-            late_s = end_s
-    return (
-        bit,
-        best_s,
-        early_s if early_s >= 0 else best_s,
-        late_s if late_s >= 0 else best_s,
-        100 * best[0] // max(whole, 1),
-    )
