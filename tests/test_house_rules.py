@@ -31,7 +31,6 @@ DATE_ALLOWED = {"hil/cli.py": "the wall time at which a sim starts, unless --sta
 MAX_LINES = 400
 LONGER = {
     "tests/controllers/test_failsafe_lamps.py",
-    "tests/controllers/test_run.py",
     "tests/drivers/test_dali_bus.py",
     "tests/drivers/test_spat_xml.py",
     "tests/hil/test_dali_gateway.py",
