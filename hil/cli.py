@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from drivers.errors import InputError
 from drivers.terminal import add_verb, run_verb
 from hil.cli_desk import add_desk
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-PAGE_WIDTH = 110
+from hil.cli_score import add_score
+from hil.screen import ProgressBar, console_here
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     _replay_parser(verbs)
     _import_parser(verbs)
     _trace_parser(verbs)
+    add_score(verbs)
     added = add_verb(verbs, "sim", _sim, "a board with peers at every wire, live", "leeze-hil sim --site SITE")
     added.add_argument("--board", metavar="FILE", help="board file or catalog name instead of the site's own")
     added.add_argument("--site", metavar="FILE", default="kanalpromenade-reference", help="site file or shipped name")
@@ -169,13 +166,13 @@ def _replay(said: argparse.Namespace) -> int:
         snapshot_at_s=said.snapshot_at,
         resume=said.resume,
     )
-    with _Progress() as progress:
+    with ProgressBar("replay") as progress:
         outcome = replay(request, progress.step)
     result = outcome.result
     if said.json:
         print(json.dumps(result.as_json()))
     else:
-        console = _console()
+        console = console_here()
         if result.figures:
             console.print(figures_table(result.figures, result.title))
         for group in result.groups:
@@ -243,7 +240,7 @@ def _trace_info(said: argparse.Namespace) -> int:
     if said.json:
         print(json.dumps(found))
     else:
-        print_info(found, _console())
+        print_info(found, console_here())
     return 0
 
 
@@ -271,7 +268,7 @@ def _sim(said: argparse.Namespace) -> int:
 
     evening = datetime.now(ZoneInfo("Europe/Berlin")).replace(hour=22, minute=0, second=0, microsecond=0)
     start = said.start or evening
-    print(sim(said.site, said.board, start, said.seconds, said.speed, _console()))
+    print(sim(said.site, said.board, start, said.seconds, said.speed, console_here()))
     return 0
 
 
@@ -287,41 +284,8 @@ def _cases(said: argparse.Namespace) -> int:
 def _demo(said: argparse.Namespace) -> int:
     from hil.demo import demo
 
-    outcomes = demo(said.out, _console())
+    outcomes = demo(said.out, console_here())
     return 1 if any(outcome.result.verdict == "failed" for outcome in outcomes) else 0
-
-
-def _console() -> Console:
-    """The terminal; files and pipes, which have no width, get one that tables and pictures fit into."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PAGE_WIDTH)
-
-
-class _Progress:
-    """A bar on a terminal's stderr for runs that take a while; nothing elsewhere."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def __enter__(self) -> _Progress:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task("replay", total=1.0)
-        return self
-
-    def step(self, done_ns: int, total_ns: int) -> None:
-        """So much of the span has been run."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done_ns / max(1, total_ns))
-
-    def __exit__(self, *exc: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
 
 def _positive(text: str) -> float:
