@@ -13,15 +13,30 @@ above, left, right, colour if equal; nothing else is accepted, so one picture ha
 group first.
 
 Example: the dark frame of a 96 x 32 panel is ``4c 50 31 60 20 01 00 00 00 fc 5f``, 11 bytes.
+
+A picture that moves is version 2, "LP2": behind width and height it has a count (1 to 8) of motions and 8 bytes each,
+then the rest of version 1::
+
+    count | count x (x  y  width  height  dx  dy  every)        dx, dy: i8; every: u16, least byte first; others u8
+
+Every `every` thirtieths of a second (`BEATS_PER_S`; counted from 0 of the monotonic clock) what stands in the rectangle
+moves on by (dx, dy), and what leaves it at one side comes in at the other. So where everything stands is a closed form
+of the time, and no moment is brighter than another. Motions are carried out in order.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from struct import Struct
 
 import msgspec
 
-MAGIC = b"LP1"
+from drivers.units import NS_PER_S
+
+MAGIC, MAGIC_MOVING = b"LP1", b"LP2"
+MOST_MOTIONS = 8
+BEATS_PER_S = 30
+_MOTION = Struct("<BBBBbbH")
 MAX_WIDTH_PX, MAX_HEIGHT_PX = 192, 64
 MAX_FRAME_BYTES = 1 << 17
 """No frame of the largest panel is longer; what is longer is not read."""
@@ -31,20 +46,59 @@ class PanelFrameError(ValueError):
     """Bytes that are no panel frame; the text says where and why."""
 
 
+class Motion(msgspec.Struct, frozen=True, gc=False):
+    """What stands in a rectangle moves on by (dx_px, dy_px) every `every` beats, round and round.
+
+    Example: ``Motion(0, 24, 32, 2, -1, 0, 2)``: two rows run to the left, 15 pixels a second.
+    """
+
+    x_px: int
+    y_px: int
+    width_px: int
+    height_px: int
+    dx_px: int
+    dy_px: int
+    every: int
+
+
 class Picture(msgspec.Struct, frozen=True):
     """Pixels of a panel: `rgb` holds 3 bytes a pixel, row by row from the top left, 0 (off) to 255 each.
 
-    Example: ``Picture(2, 1, b"\\xff\\x00\\x00\\x00\\x00\\x00")`` is a red pixel left of a dark one.
+    With `motions` it is the picture at time 0. Example: ``Picture(2, 1, b"\\xff\\x00\\x00\\x00\\x00\\x00")`` is a red
+    pixel left of a dark one.
     """
 
     width_px: int
     height_px: int
     rgb: bytes
+    motions: tuple[Motion, ...] = ()
 
     def pixel(self, x_px: int, y_px: int) -> tuple[int, int, int]:
         """Red, green, blue at column `x_px`, row `y_px`."""
         at = 3 * (y_px * self.width_px + x_px)
         return self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]
+
+
+def beat(t_ns: int) -> int:
+    """The number of the beat that `t_ns` (monotonic) lies in: 30 a second, ``beat(1_000_000_000) == 30``."""
+    return t_ns * BEATS_PER_S // NS_PER_S
+
+
+def shown_at(picture: Picture, t_ns: int) -> Picture:
+    """What a picture shows at `t_ns` (monotonic): one that does not move."""
+    if not picture.motions:
+        return picture
+    rgb = bytearray(picture.rgb)
+    for motion in picture.motions:
+        steps = beat(t_ns) // motion.every
+        left, across = 3 * motion.x_px, 3 * motion.width_px
+        starts = [3 * picture.width_px * (motion.y_px + row) + left for row in range(motion.height_px)]
+        rows = [bytes(rgb[start : start + across]) for start in starts]
+        right, down = 3 * (motion.dx_px * steps % motion.width_px), motion.dy_px * steps % motion.height_px
+        for row, start in enumerate(starts):
+            moved = rows[row - down]
+            rgb[start : start + across] = moved[across - right :] + moved[: across - right]
+    return Picture(picture.width_px, picture.height_px, bytes(rgb))
 
 
 def dark(width_px: int, height_px: int) -> bytes:
@@ -53,7 +107,10 @@ def dark(width_px: int, height_px: int) -> bytes:
 
 
 def encode(picture: Picture) -> bytes:
-    """The one frame of `picture`. Raises ValueError for a size outside 1 x 1 to 192 x 64 or a wrong number of bytes."""
+    """The one frame of `picture`.
+
+    Raises ValueError for a size outside 1 x 1 to 192 x 64, a wrong number of bytes, or a motion off the picture.
+    """
     width, height, rgb = picture.width_px, picture.height_px, picture.rgb
     if not (1 <= width <= MAX_WIDTH_PX and 1 <= height <= MAX_HEIGHT_PX):
         raise ValueError(f"{width} x {height} px: a panel has 1 x 1 to {MAX_WIDTH_PX} x {MAX_HEIGHT_PX} px")
@@ -67,6 +124,8 @@ def encode(picture: Picture) -> bytes:
     runs = _equal_lengths(pixels, 1)
     copies = [(len(palette) + code, _equal_lengths(pixels, offset)) for code, offset in enumerate(offsets)]
     frame = bytearray(MAGIC + bytes((width, height)))
+    if picture.motions:
+        _put_motions(frame, picture)
     _put_varint(frame, len(palette))
     for colour in palette:
         frame += colour
@@ -82,6 +141,34 @@ def encode(picture: Picture) -> bytes:
         _put_varint(frame, (length - 1) << bits | code)
         at += length
     return bytes(frame)
+
+
+def _put_motions(frame: bytearray, picture: Picture) -> None:
+    if len(picture.motions) > MOST_MOTIONS:
+        raise ValueError(f"{len(picture.motions)} motions: a picture has {MOST_MOTIONS} at most")
+    frame[:3] = MAGIC_MOVING
+    frame.append(len(picture.motions))
+    for motion in picture.motions:
+        fits = (
+            0 <= motion.x_px < motion.x_px + motion.width_px <= picture.width_px
+            and 0 <= motion.y_px < motion.y_px + motion.height_px <= picture.height_px
+            and -128 <= motion.dx_px <= 127
+            and -128 <= motion.dy_px <= 127
+            and (motion.dx_px or motion.dy_px)
+            and 1 <= motion.every <= 0xFFFF
+        )
+        if not fits:
+            raise ValueError(f"{motion}: stands still, or is off the picture")
+        frame += _MOTION.pack(*msgspec.structs.astuple(motion))
+
+
+def _motions(frame: bytes) -> tuple[tuple[Motion, ...], int]:
+    """The motions of a frame of version 2, and where the rest begins; `encode` judges them."""
+    count = frame[5] if len(frame) > 5 else 0
+    end = 6 + count * _MOTION.size
+    if not (1 <= count <= MOST_MOTIONS and end <= len(frame)):
+        raise PanelFrameError(f"byte 5: {count} motions do not fit; 1 to {MOST_MOTIONS} do")
+    return tuple(Motion(*said) for said in _MOTION.iter_unpack(frame[6:end])), end
 
 
 def _copy_offsets(width: int) -> tuple[int, int, int]:
@@ -126,18 +213,23 @@ def decode(frame: bytes) -> Picture:
     """The picture of `frame`. Raises PanelFrameError for anything that `encode` does not make."""
     if len(frame) > MAX_FRAME_BYTES:
         raise PanelFrameError(f"{len(frame)} bytes: longer than any frame")
-    if frame[:3] != MAGIC or len(frame) < 5:
-        raise PanelFrameError("byte 0: a frame begins with 'LP1', width and height")
+    if frame[:3] not in (MAGIC, MAGIC_MOVING) or len(frame) < 5:
+        raise PanelFrameError("byte 0: a frame begins with 'LP1' or 'LP2', width and height")
     width, height = frame[3], frame[4]
     if not (1 <= width <= MAX_WIDTH_PX and 1 <= height <= MAX_HEIGHT_PX):
         raise PanelFrameError(f"byte 3: {width} x {height} px is no size of a panel")
-    colours, at = _varint(frame, 5)
+    motions, at = _motions(frame) if frame[:3] == MAGIC_MOVING else ((), 5)
+    colours, at = _varint(frame, at)
     if not (1 <= colours <= width * height and at + 3 * colours <= len(frame)):
-        raise PanelFrameError(f"byte 5: a palette of {colours} colours does not fit")
+        raise PanelFrameError(f"byte {at}: a palette of {colours} colours does not fit")
     palette = [frame[entry : entry + 3] for entry in range(at, at + 3 * colours, 3)]
     rgb = _pixels(frame, at + 3 * colours, palette, width, height)
-    picture = Picture(width, height, rgb)
-    if encode(picture) != frame:
+    picture = Picture(width, height, rgb, motions)
+    try:
+        canonical = encode(picture)
+    except ValueError as error:
+        raise PanelFrameError(f"byte 5: {error}") from None
+    if canonical != frame:
         raise PanelFrameError("not the canonical frame of its picture")
     return picture
 

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.codecs.panel_frame import MAX_FRAME_BYTES, PanelFrameError, Picture, dark, decode, encode
+from drivers.codecs.panel_frame import (
+    MAX_FRAME_BYTES,
+    Motion,
+    PanelFrameError,
+    Picture,
+    beat,
+    dark,
+    decode,
+    encode,
+    shown_at,
+)
+from drivers.units import NS_PER_S
 
 DARK_96_X_32 = bytes.fromhex("4c5031 60 20 01 000000 fc5f")
 
@@ -25,7 +36,13 @@ def pictures(draw: st.DrawFn) -> Picture:
             rows.append(rows[-1])
         else:
             rows.append(rows[-1][1:] + rows[-1][:1] if how == "left" else rows[-1][-1:] + rows[-1][:-1])
-    return Picture(width, height, b"".join(b"".join(row) for row in rows))
+    motions = []
+    for _ in range(draw(st.integers(0, 3))):
+        x, y = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
+        across, down = draw(st.integers(1, width - x)), draw(st.integers(1, height - y))
+        step = draw(st.tuples(st.integers(-128, 127), st.integers(-128, 127)).filter(any))
+        motions.append(Motion(x, y, across, down, *step, draw(st.integers(1, 65_535))))
+    return Picture(width, height, b"".join(b"".join(row) for row in rows), tuple(motions))
 
 
 def test_the_dark_frame_is_the_documented_eleven_bytes() -> None:
@@ -91,7 +108,8 @@ def test_any_bytes_give_a_picture_of_their_size_or_a_clear_error(data: bytes) ->
     [
         (b"", "begins with"),
         (b"LP1\x60", "begins with"),
-        (b"LP2" + DARK_96_X_32[3:], "begins with"),
+        (b"LP3" + DARK_96_X_32[3:], "begins with"),
+        (b"LP2" + DARK_96_X_32[3:], "motions do not fit"),
         (b"LP1\x00\x20\x01\x00\x00\x00\x00", "no size"),
         (b"LP1\xc1\x20\x01\x00\x00\x00\x00", "no size"),
         (b"LP1\x60\x41\x01\x00\x00\x00\x00", "no size"),
@@ -124,3 +142,65 @@ def test_sizes_that_no_panel_has_are_not_encoded(size: tuple[int, int]) -> None:
 def test_a_wrong_number_of_bytes_is_not_encoded() -> None:
     with pytest.raises(ValueError, match="make 6"):
         encode(Picture(2, 1, bytes(5)))
+
+
+ABC = b"aaabbbccc"
+
+
+def _letters(picture: Picture, t_ns: int) -> str:
+    return shown_at(picture, t_ns).rgb[::3].decode()
+
+
+def test_a_motion_is_written_as_the_format_says() -> None:
+    frame = encode(Picture(2, 1, b"\xff\x00\x00\x00\x00\x00", (Motion(0, 0, 2, 1, -1, 0, 2),)))
+    assert frame[:14] == b"LP2" + bytes([2, 1, 1]) + bytes([0, 0, 2, 1, 0xFF, 0, 2, 0])
+    assert frame[14:] == encode(Picture(2, 1, b"\xff\x00\x00\x00\x00\x00"))[5:]
+
+
+def test_what_moves_stands_where_its_time_says_and_comes_round() -> None:
+    picture = Picture(3, 1, ABC, (Motion(0, 0, 3, 1, 1, 0, 2),))
+    beats_ns = [-(-n * NS_PER_S // 30) for n in range(8)]
+    assert [_letters(picture, t_ns) for t_ns in beats_ns] == ["abc", "abc", "cab", "cab", "bca", "bca", "abc", "abc"]
+    assert [beat(t_ns) for t_ns in beats_ns] == list(range(8))
+    assert _letters(picture, beats_ns[2] - 1) == "abc"
+    up = Picture(1, 3, ABC, (Motion(0, 0, 1, 3, 0, -1, 1),))
+    assert [_letters(up, t_ns) for t_ns in beats_ns[:4]] == ["abc", "bca", "cab", "abc"]
+    part = Picture(3, 1, ABC, (Motion(1, 0, 2, 1, 1, 0, 1),))
+    assert [_letters(part, t_ns) for t_ns in beats_ns[:3]] == ["abc", "acb", "abc"]
+
+
+@given(pictures(), st.integers(0, 10**18))
+@settings(max_examples=80)
+def test_no_moment_of_a_moving_picture_is_brighter_than_another(picture: Picture, t_ns: int) -> None:
+    moved = shown_at(picture, t_ns)
+    assert moved.motions == ()
+    pixels = [[bytes(p.rgb[i : i + 3]) for i in range(0, len(p.rgb), 3)] for p in (picture, moved)]
+    assert sorted(pixels[0]) == sorted(pixels[1])
+
+
+@pytest.mark.parametrize(
+    "motion",
+    [
+        Motion(0, 0, 2, 1, 0, 0, 1),
+        Motion(1, 0, 2, 1, 1, 0, 1),
+        Motion(0, 1, 1, 1, 1, 0, 1),
+        Motion(0, 0, 0, 1, 1, 0, 1),
+        Motion(0, 0, 2, 1, 200, 0, 1),
+        Motion(0, 0, 2, 1, 1, 0, 0),
+    ],
+)
+def test_a_motion_that_is_none_or_off_the_picture_is_not_encoded(motion: Motion) -> None:
+    with pytest.raises(ValueError, match="off the picture"):
+        encode(Picture(2, 1, bytes(6), (motion,)))
+
+
+def test_nine_motions_are_too_many() -> None:
+    with pytest.raises(ValueError, match="8 at most"):
+        encode(Picture(2, 1, bytes(6), (Motion(0, 0, 2, 1, 1, 0, 1),) * 9))
+
+
+def test_a_frame_whose_motion_stands_still_is_refused() -> None:
+    frame = bytearray(encode(Picture(2, 1, bytes(6), (Motion(0, 0, 2, 1, 1, 0, 1),))))
+    frame[10] = 0
+    with pytest.raises(PanelFrameError, match="off the picture"):
+        decode(bytes(frame))
