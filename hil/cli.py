@@ -109,6 +109,15 @@ def _import_parser(verbs: Any) -> None:
         one.add_argument("file", type=Path)
         one.add_argument("-o", "--out", type=Path, required=True, metavar="TRACE")
         one.set_defaults(kind=kind)
+    one = add_verb(
+        kinds,
+        "phases",
+        _import_phases,
+        "states of a signal group, one a second, to a trace of SensorThings observations",
+        "leeze-hil import phases 1085_10_0_22.json.gz -o phases.mcap",
+    )
+    one.add_argument("file", type=Path)
+    one.add_argument("-o", "--out", type=Path, required=True, metavar="TRACE")
 
 
 def _trace_parser(verbs: Any) -> None:
@@ -230,6 +239,15 @@ def _import_spat(said: argparse.Namespace) -> int:
         f"{said.out}: {counts.messages} messages, {counts.bad_messages} bad, {counts.other_messages} of other kinds, "
         f"{counts.skipped_bytes} bytes skipped, {len(counts.broken_lines)} broken lines"
     )
+    return 0
+
+
+def _import_phases(said: argparse.Namespace) -> int:
+    from hil.importers.trace_file import import_phases
+
+    _not_onto(said.out, [said.file])
+    counts = import_phases(said.file, said.out)
+    print(f"{said.out}: {counts.name}, {counts.cycles} cycles, {counts.seconds} seconds, {counts.pauses} pauses")
     return 0
 
 

@@ -38,7 +38,7 @@ STOP_LINE_M = 0.001
 """A display at the stop line; no rider needs time to it."""
 FRESH_NS = {"spat-xml": NS_PER_S, "spat-uper": NS_PER_S, "sensorthings": 2 * NS_PER_S}
 """A feed is there while its last message is not older."""
-_SLICE_NS = 60 * NS_PER_S
+_SLICE_NS, _SLICES = 60 * NS_PER_S, 200
 _WORKING = range(3, 9)
 _OTHER_YEAR_MS = 300 * 86_400_000
 
@@ -69,6 +69,7 @@ def score(request: ScoreRequest, progress: Progress = lambda done, total: None) 
     feed.read(lambda t_ns: None)
     sites = _sites(request, feed)
     span_ns = feed.last_ns - feed.first_ns
+    paused_ns = sum(again_ns - from_ns for from_ns, again_ns in next(iter(feed.histories.values())).pauses_ns)
     groups = []
     for number, site in enumerate(sites):
 
@@ -81,7 +82,7 @@ def score(request: ScoreRequest, progress: Progress = lambda done, total: None) 
         "trace": str(request.path),
         "message_format": feed.message_format,
         "messages": feed.messages,
-        "span_s": round(span_ns / NS_PER_S, 3),
+        "span_s": round((span_ns - paused_ns) / NS_PER_S, 3),
         "after_s": request.after_s,
         "disturbance": msgspec.to_builtins(request.disturbance),
         "distance_m": request.site.distance_m if request.site is not None else 0,
@@ -145,7 +146,7 @@ class _Run:
             ledger.look(feed.first_ns, NONE, 0, None, 0)
         now_ns = 0
         while now_ns < feed.last_ns:
-            now_ns = min(now_ns + _SLICE_NS, feed.last_ns)
+            now_ns = min(now_ns + max(_SLICE_NS, feed.last_ns // _SLICES), feed.last_ns)
             bench.run(now_ns)
             progress(max(now_ns, feed.first_ns))
         for ledger in (self._ours, self._plain):

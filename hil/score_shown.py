@@ -73,6 +73,7 @@ class Ledger:
         self._end_ns: int | None = None
         self._low: tuple[int, int, int] | None = None
         self._enough_until_ns = 0
+        self._pauses = 0
 
     def _queries_of(self, horizon_s: int) -> tuple[array[int], array[int]]:
         """(when to look, which phase), in order of time, for each phase that was so long and really ended."""
@@ -133,7 +134,7 @@ class Ledger:
                 self._answer(horizon_s, times[n], numbers[n])
                 n += 1
             self._asked[horizon_s] = n
-        from_ns = max(self._t_ns, self._from_ns)
+        from_ns, until_ns = self._without_pause(max(self._t_ns, self._from_ns), until_ns)
         gone_ns = until_ns - from_ns
         if gone_ns <= 0:
             return
@@ -144,6 +145,17 @@ class Ledger:
         self.shown_ns += gone_ns
         self.without_end_ns += gone_ns if self._end_ns is None else 0
         self._colour(from_ns + self._ahead_ns, until_ns + self._ahead_ns)
+
+    def _without_pause(self, from_ns: int, until_ns: int) -> tuple[int, int]:
+        """The part of a stretch in which something was recorded; a pause it lies about counts to neither side."""
+        pauses_ns = self._phases.pauses_ns
+        while self._pauses < len(pauses_ns) and pauses_ns[self._pauses][1] <= from_ns:
+            self._pauses += 1
+        if self._pauses < len(pauses_ns):
+            pause_ns, again_ns = pauses_ns[self._pauses]
+            if pause_ns < until_ns:
+                return (from_ns, pause_ns) if from_ns < pause_ns else (again_ns, until_ns)
+        return from_ns, until_ns
 
     def _answer(self, horizon_s: int, look_ns: int, number: int) -> None:
         kind = self._phases.kind[number]

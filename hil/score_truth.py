@@ -24,6 +24,9 @@ from drivers.units import NS_PER_MS, NS_PER_S
 GO, WAIT, NONE = 1, 2, 0
 """What a rider at the stop line may do. NONE: the signal does not work, or nothing is known."""
 
+PAUSE_NS = 300 * NS_PER_S
+"""A silence of a recording that is longer is no outage of the feed: the recording stopped and was taken up again."""
+
 _BLOCK_NS = 60 * NS_PER_S
 _ASTRAY_NS = 2 * NS_PER_S
 _REORDERED_NS = 10 * NS_PER_S
@@ -73,12 +76,14 @@ class Phases(msgspec.Struct, frozen=True):
 
     Phase n is `kind[n]` (GO, WAIT or NONE) from `start_ns[n]` to `start_ns[n + 1]`; the last entry of `start_ns` is the
     end of all. `slack_ns[n]` is how long before `start_ns[n]` it may have begun. `ended[n]`: its end was seen.
+    In `pauses_ns` (from, to) nothing was recorded for more than PAUSE_NS: no account is kept of them.
     """
 
     kind: bytearray
     start_ns: array[int]
     slack_ns: array[int]
     ended: bytearray
+    pauses_ns: list[tuple[int, int]] = []
 
     def at(self, t_ns: int) -> int:
         """The number of the phase at `t_ns`; that of the first or last where it lies outside."""
@@ -90,6 +95,7 @@ class GroupHistory:
 
     def __init__(self, clock: StationClock, longest_ns: int) -> None:
         self.messages = 0
+        self.pauses_ns: list[tuple[int, int]] = []
         self._clock, self._longest_ns = clock, longest_ns
         self._state = bytearray()
         self._arrived, self._stamp = array("q"), array("q")
@@ -118,6 +124,8 @@ class GroupHistory:
                 stamp_ns = None  # the clock stands, the signal does not
         if last is not None and t_ns - last[0] > self._longest_ns:
             self._note(_UNKNOWN, last, last)
+            if t_ns - last[0] > PAUSE_NS:
+                self.pauses_ns.append((last[0], t_ns))
         if not self._state or self._state[-1] != state:
             self._note(state, (t_ns, stamp_ns), last or (t_ns, stamp_ns))
         self._last = t_ns, stamp_ns
@@ -141,7 +149,7 @@ class GroupHistory:
 
     def phases(self, amber_is_green: bool, transport_delay_ns: int = 0) -> Phases:
         """What a display shows of these states: red-amber is waiting, amber go or waiting as the site says."""
-        found = Phases(bytearray(), array("q"), array("q"), bytearray())
+        found = Phases(bytearray(), array("q"), array("q"), bytearray(), self.pauses_ns)
         for state, when_ns, slack_ns in self._changes():
             go = state in GREENS or (amber_is_green and state in AMBERS)
             kind = NONE if state not in _WORKING else GO if go else WAIT
