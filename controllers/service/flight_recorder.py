@@ -97,7 +97,7 @@ class FlightRecorder:
         self._cycle: ScanCycle | None = None
         self._ticked_ns = -1
         self._ran = 0
-        self._busy = False
+        self._busy = self._sealed = False
         self._look_ns = -FOREVER_NS  # `ticked` looks closer from here on
         self._block_ns = self._file_due_ns = -FOREVER_NS
         self._snapshot_by_ns: int | None = None
@@ -133,15 +133,26 @@ class FlightRecorder:
             self.writer.begin_threads(self._syncer.submit)
             self._worker = Worker("flight", idle=self.writer.turn, idle_s=TURN_S)
 
-    def close(self) -> None:
-        """Write what waits and end the file; waits at most about `CLOSE_S`. A second call does nothing."""
-        if self._cycle is None:
+    def seal(self) -> None:
+        """The loop has ended: what the wires are told from here on (a relay that is left on) belongs to no tick.
+
+        At once, unlike `close`; a second call does nothing.
+        """
+        if self._sealed or self._cycle is None:
             return
-        self._cycle = None
         if self._gap_from_ns is not None:
             self._end_gap()
         else:
             self._put_ticks()
+        self._sealed = True
+        self._append = _unheard
+
+    def close(self) -> None:
+        """Write what waits and end the file; waits at most about `CLOSE_S`. A second call does nothing."""
+        if self._cycle is None:
+            return
+        self.seal()
+        self._cycle = None
         worker, syncer = self._worker, self._syncer
         if worker is None or syncer is None:
             self.writer.end()
@@ -306,3 +317,7 @@ class FlightRecorder:
     def _put_always(self, kind: int, *fields: object) -> None:
         self._put_b += ITEM_B
         self._append((kind, ITEM_B, *fields))
+
+
+def _unheard(item: Item) -> None:
+    """Where records go once the recorder is sealed."""

@@ -74,6 +74,8 @@ def run_until_stopped(
             loop.run(equipment.asked_to_stop(lambda: signals.asked))
             clean = True
         finally:
+            if recorder is not None:
+                recorder.seal()
             if tap is not None:
                 tap.close()
             equipment.leave(clean)

@@ -304,6 +304,20 @@ def test_with_its_threads_it_writes_by_itself_and_ends_its_file(tmp_path: Path) 
     assert TraceReader(ring_files(tmp_path / "ring")[-1].path).complete
 
 
+def test_a_sealed_recorder_keeps_what_came_before_and_nothing_after(tmp_path: Path) -> None:
+    clock = Clock()
+    recorder = bare(tmp_path, clock)
+    recorder.passed(0, True, b"before", clock.now_ns())
+    recorder.seal()
+    recorder.passed(0, True, b"after", clock.now_ns())
+    recorder.lost(0, clock.now_ns())
+    recorder.close()
+    (kept,) = events(tmp_path)
+    assert [event.data for event in kept if isinstance(event, WireBytes)] == [b"before"]
+    assert not [event for event in kept if isinstance(event, Lost)]
+    assert isinstance(kept[-1], Digest)
+
+
 def test_figures_are_plain_and_complete(tmp_path: Path) -> None:
     figures = Flight(tmp_path, riders(3)).run(3).recorder.figures()
     assert json.loads(json.dumps(figures)) == figures
