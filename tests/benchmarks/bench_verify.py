@@ -1,7 +1,7 @@
 """Flights run again: what an hour of a lamp board costs, beside reading it only; a planted bit in its last file.
 
-The flight is made in virtual time by the loop of the service itself, four files of a quarter of an hour. Times are those
-of one processor, the least of some rounds; a day is 96 such files, shared by as many processes as there are
+The flight is made in virtual time by the loop of the service itself, four files of a quarter of an hour. Times are
+those of one processor, the least of some rounds; a day is 96 such files, shared by as many processes as there are
 processors.
 """
 
