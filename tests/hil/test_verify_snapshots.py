@@ -1,7 +1,7 @@
 """Snapshots hold all state: a ring of files of a second each, on boards with every part, on lines that harm bytes.
 
 Every file runs again from its own snapshot to the byte, and ends in the state that the next one opens with.
-More examples: ``LEEZE_SNAPSHOT_EXAMPLES=300 pytest tests/hil/test_verify_snapshots.py``.
+More examples: ``LEEZE_SNAPSHOT_EXAMPLES=300 pytest --timeout=0 tests/hil/test_verify_snapshots.py``.
 """
 
 from __future__ import annotations
