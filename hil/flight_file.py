@@ -53,9 +53,13 @@ def read_flight(reader: TraceReader) -> Flight:
     if about.get("format") != FORMAT:
         raise InputError(f"{reader.path}: format {about.get('format')} of a flight; this version knows {FORMAT}")
     try:
-        kind = LightingSite if about["product"] == "lighting" else GreenwaveSite
+        site: Site
+        if about["product"] == "lighting":
+            site = msgspec.json.decode(about["site"], type=LightingSite)
+        else:
+            site = msgspec.json.decode(about["site"], type=GreenwaveSite)
         return Flight(
-            msgspec.json.decode(about["site"], type=kind),
+            site,
             described(msgspec.json.decode(about["board"], type=dict), f"{reader.path}: board"),
             about["controller"],
             int(about.get("file_number", "0")),
