@@ -12,7 +12,7 @@ from boards import pins
 from boards.check_devices import addresses, airs, devices, line_settings, one_of
 from boards.parts import part_of
 from boards.schema import BoardDescription
-from boards.wires import GpioWire, I2cWire, MatrixWire, MemoryWire, MqttWire, PwmWire, UartWire
+from boards.wires import GpioWire, I2cWire, MatrixWire, MemoryWire, MqttWire, PwmWire, UartWire, UdpWire
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _WITHOUT_BAUD = ("socket://", "loop://")
@@ -38,6 +38,7 @@ def _names(board: BoardDescription) -> Iterator[str]:
 def _wires(board: BoardDescription) -> Iterator[str]:
     ports: dict[str, str] = {}
     buses: dict[int, str] = {}
+    heard: dict[int, str] = {}
     in_use = {said.wire for said in board.devices.values()}
     for name, wire in board.wires.items():
         place = f"$.wires.{name}"
@@ -61,6 +62,11 @@ def _wires(board: BoardDescription) -> Iterator[str]:
             buses.setdefault(wire.bus, name)
         elif isinstance(wire, MqttWire):
             yield from _mqtt(place, wire)
+        elif isinstance(wire, UdpWire):
+            if wire.port in heard:
+                yield f"{place}.port: {wire.port} is already wire {heard[wire.port]}; give each wire a port of its own"
+            heard.setdefault(wire.port, name)
+            yield from _udp(place, wire)
         else:
             yield from _lines(board, place, wire)
 
@@ -126,6 +132,20 @@ def _mqtt(place: str, wire: MqttWire) -> Iterator[str]:
         yield f'{place}.clean_session: a session that is kept needs a name to be known by; add client_id = "..."'
     if not wire.clean_session and wire.qos == 2:
         yield f"{place}.qos: 2 needs clean_session = true; 1 is kept over sessions"
+    if wire.topics and not wire.subscribe:
+        yield f"{place}.topics: nothing comes on this wire; give subscribe, or leave topics out"
+
+
+def _udp(place: str, wire: UdpWire) -> Iterator[str]:
+    from drivers.links.udp import wrong_address, wrong_group
+
+    for key in ("host", "interface", "sender"):
+        if said := wrong_address(getattr(wire, key) or "::"):
+            yield f"{place}.{key}: {said}"
+    if wire.group is not None and (said := wrong_group(wire.group, wire.host)):
+        yield f"{place}.group: {said}"
+    if wire.interface is not None and wire.group is None:
+        yield f"{place}.interface: used with a multicast group only; add group, or say host in its place"
 
 
 def _lines(board: BoardDescription, place: str, wire: GpioWire | PwmWire) -> Iterator[str]:

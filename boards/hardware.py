@@ -10,7 +10,7 @@ from functools import singledispatch
 
 from boards.pins import PWM_CHANNELS, device_path, wire_pins
 from boards.schema import BoardDescription
-from boards.wires import GpioWire, I2cWire, MatrixWire, MemoryWire, MqttWire, PwmWire, UartWire, Wire
+from boards.wires import GpioWire, I2cWire, MatrixWire, MemoryWire, MqttWire, PwmWire, UartWire, UdpWire, Wire
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink
 from drivers.links.memory import memory_pair
@@ -28,7 +28,7 @@ def hardware(description: BoardDescription) -> LinkFor:
 
 
 def hardware_link(name: str, wire: Wire, description: BoardDescription) -> ByteLink:
-    """The real wire `name`: a port, a bus, lines, a broker; nothing behind a `frame-buffer` matrix.
+    """The real wire `name`: a port, a bus, lines, a broker, datagrams; nothing behind a `frame-buffer` matrix.
 
     Raises InputError for a wire that needs a rig at its far end, and for a matrix driver that is not built yet.
     """
@@ -116,5 +116,15 @@ def _mqtt(wire: MqttWire, name: str, description: BoardDescription) -> ByteLink:
         keepalive_s=wire.keepalive_s,
         max_payload_b=wire.max_payload_bytes,
         take_retained=wire.take_retained,
+        topics=wire.topics,
     )
     return MqttLink(name, wire.host, wire.port, wire.subscribe, wire.publish, settings)
+
+
+@_link.register
+def _udp(wire: UdpWire, name: str, description: BoardDescription) -> ByteLink:
+    from drivers.links.udp import UdpLink
+
+    return UdpLink(
+        name, wire.host, wire.port, wire.group, wire.interface, wire.sender, max_datagram_b=wire.max_datagram_bytes
+    )

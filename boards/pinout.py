@@ -7,7 +7,7 @@ from typing import Any
 from boards import pins
 from boards.parts import contents, part_name
 from boards.schema import BoardDescription
-from boards.wires import GpioWire, I2cWire, MatrixWire, MqttWire, PwmWire, UartWire, Wire
+from boards.wires import GpioWire, I2cWire, MatrixWire, MqttWire, PwmWire, UartWire, UdpWire, Wire
 
 _USED, _SUPPLY, _DIM = "1;32", "31", "2"
 _LEFT = 36
@@ -132,6 +132,8 @@ def _where(board: BoardDescription, wire: Wire) -> tuple[str, str, str]:
         )
     if isinstance(wire, MqttWire):
         return f"{wire.host}:{wire.port}", "-", "TLS" if wire.tls else "-"
+    if isinstance(wire, UdpWire):
+        return f"udp {wire.host}:{wire.port}", "-", wire.group or "-"
     if isinstance(wire, GpioWire | PwmWire):
         return getattr(wire, "driver", "kernel PWM"), "as above", "-"
     return "in process", "-", "-"

@@ -103,7 +103,8 @@ class MqttWire(Table, frozen=True, kw_only=True, tag="mqtt", tag_field="kind"):
     `protocol` is MQTT's version. Without `clean_session` the broker keeps what comes while we are away, for the
     `client_id`, which is needed then. After `keepalive_s` without a word from the broker the connection counts as lost.
     Larger messages than `max_payload_bytes` are counted and dropped, both ways. `take_retained` also hears what the
-    broker has kept from before, of any age; it is dropped and counted otherwise.
+    broker has kept from before, of any age; it is dropped and counted otherwise. With `topics` each payload is handed
+    over with the topic it came on, and the coming and going of the connection as well (drivers.topics).
     """
 
     host: str
@@ -125,6 +126,23 @@ class MqttWire(Table, frozen=True, kw_only=True, tag="mqtt", tag_field="kind"):
     keepalive_s: Annotated[int, msgspec.Meta(ge=1, le=65_535, description="0 would mean never; it is not taken")] = 30
     max_payload_bytes: Annotated[int, msgspec.Meta(ge=1, le=MQTT_MOST_BYTES)] = 65_536
     take_retained: bool = False
+    topics: bool = False
 
 
-Wire = UartWire | MemoryWire | MatrixWire | I2cWire | GpioWire | PwmWire | MqttWire
+class UdpWire(Table, frozen=True, kw_only=True, tag="udp", tag_field="kind"):
+    """Datagrams that come to `port`; the wire only hears. Addresses are in numbers.
+
+    `host` is our address to hear at (default: every one of IPv4; ``"::"`` is every one of IPv6). `group` is an IPv4
+    multicast group to join, `interface` our address on its network, `sender` the only one whose datagrams are taken.
+    Longer ones than `max_datagram_bytes` are counted and dropped.
+    """
+
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+    host: str = "0.0.0.0"  # noqa: S104 - a feed comes from another computer
+    group: str | None = None
+    interface: str | None = None
+    sender: str | None = None
+    max_datagram_bytes: Annotated[int, msgspec.Meta(ge=1, le=65_507, description="UDP over IPv4 holds no more")] = 8192
+
+
+Wire = UartWire | MemoryWire | MatrixWire | I2cWire | GpioWire | PwmWire | MqttWire | UdpWire

@@ -13,7 +13,7 @@ from boards.keys import DeviceKeys
 from boards.parts import part_name, part_of
 from boards.parts.part import Hookup, Role, Signal, Terminal
 from boards.schema import BoardDescription
-from boards.wires import I2cWire, MatrixWire, MqttWire, UartWire
+from boards.wires import I2cWire, MatrixWire, MqttWire, UartWire, UdpWire
 
 BETWEEN: dict[Signal, str] = {
     "rs485": "RS485 transceiver for 3.3 V (MAX3485 or the like), its own direction control",
@@ -157,6 +157,8 @@ def _wire_text(board: BoardDescription, name: str) -> str:
         return f"wire {name}: i2c-{wire.bus}"
     if isinstance(wire, MqttWire):
         return f"wire {name}: broker {wire.host}"
+    if isinstance(wire, UdpWire):
+        return f"wire {name}: datagrams to port {wire.port}"
     if isinstance(wire, MatrixWire):
         return f"wire {name}: {wire.width_px} x {wire.height_px} LEDs on {wire.mapping}"
     return f"wire {name}"

@@ -20,7 +20,7 @@ from boards.doctor.view import View, WireFacts
 from boards.hardware import port_of
 from boards.parts import contents
 from boards.schema import BoardDescription
-from boards.wires import I2cWire, MqttWire, UartWire
+from boards.wires import I2cWire, MqttWire, UartWire, UdpWire
 from drivers.bench.watch import Watch
 from drivers.clock import SystemClock
 from drivers.errors import InputError, LinkLost
@@ -54,6 +54,8 @@ def where(description: BoardDescription, name: str) -> str:
         return f"/dev/i2c-{wire.bus}"
     if isinstance(wire, MqttWire):
         return f"mqtt://{wire.host}:{wire.port}"
+    if isinstance(wire, UdpWire):
+        return f"udp {wire.group or wire.host}:{wire.port}"
     return str(wire.__struct_config__.tag)
 
 

@@ -6,8 +6,8 @@ One observation a message (a chunk, see drivers.topics); topic and payload::
     {"phenomenonTime": "2026-11-28T16:42:03.1Z", "resultTime": "2026-11-28T16:42:03.4Z", "result": 3}
 
 Times are ISO 8601 with Z or an offset; of an interval ``begin/end`` the begin counts. `resultTime` may be missing or
-null. `result` is a whole number in the layers of signals. In primary_signal it is the state: 0 dark, 1 red, 2 amber, 3 green,
-4 red-amber, 5 flashing amber, 6 flashing green. There are no remaining times. Further members are passed over.
+null. `result` is a whole number in the layers of signals; in primary_signal it is the state: 0 dark, 1 red, 2 amber,
+3 green, 4 red-amber, 5 flashing amber, 6 flashing green. There are no remaining times. Further members are passed over.
 
 A heap of observations (a file, `mosquitto_sub -v`) is read a line each: topic, one blank, payload.
 """

@@ -64,6 +64,18 @@ CONFIDENCE_PCT = (21, 36, 47, 56, 62, 68, 73, 77, 81, 85, 88, 91, 94, 96, 98, 10
 """TimeIntervalConfidence 0 to 15, in per cent."""
 
 
+_KINDS = (
+    ("oversize", ("longer than",)),
+    ("unknown_state", ("eventState",)),
+    ("out_of_range", ("signalGroup", "confidence", "a TimeMark", "status bit", "a number above", "a datastream above")),
+    (
+        "missing_field",
+        ("no ItsPduHeader", "no SPAT/", "no status", "neither", "a MovementState w", "a MovementEvent w"),
+    ),
+    ("no_time", ("a phenomenonTime",)),
+)
+
+
 class SpatError(ValueError):
     """Bytes that are no SPAT message. `offset`: the byte where reading stopped, None where no one byte is to blame."""
 
@@ -71,9 +83,19 @@ class SpatError(ValueError):
         super().__init__(reason if offset is None else f"{reason} (byte {offset})")
         self.reason, self.offset = reason, offset
 
+    @property
+    def kind(self) -> str:
+        """Under which name it is counted: oversize, unknown_state, out_of_range, missing_field or malformed."""
+        for kind, beginnings in _KINDS:
+            if self.reason.startswith(beginnings):
+                return kind
+        return "malformed"
+
 
 class DocumentTypeRefused(SpatError):  # noqa: N818 - errors are facts
     """A document type declaration: no controller sends one, and its entities may grow without bound."""
+
+    kind = "document_type"
 
 
 class OtherMessage(SpatError):  # noqa: N818

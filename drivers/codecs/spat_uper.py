@@ -244,6 +244,8 @@ class SpatUperStream:
 
     def __init__(self, station: int | None = None, groups: frozenset[int] | None = None) -> None:
         self.messages = self.bad_messages = self.other_messages = self.other_stations = self.skipped_bytes = 0
+        self.reasons: dict[str, int] = {}
+        """Bad messages by SpatError.kind. For people; not in a snapshot."""
         self._decoder = SpatUperDecoder(groups, station)
 
     def feed(self, data: bytes) -> list[Intersection]:
@@ -254,8 +256,9 @@ class SpatUperStream:
             self.other_messages += 1
         except OtherStation:
             self.other_stations += 1
-        except SpatError:
+        except SpatError as error:
             self.bad_messages += 1
+            self.reasons[error.kind] = self.reasons.get(error.kind, 0) + 1
             self.skipped_bytes += len(data)
         else:
             self.messages += 1

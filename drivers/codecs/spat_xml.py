@@ -91,7 +91,9 @@ class SpatXmlStream:
 
     def __init__(self, station: int | None = None, groups: frozenset[int] | None = None) -> None:
         self.messages = self.bad_messages = self.other_messages = self.other_stations = 0
-        self._skipped = 0
+        self.reasons: dict[str, int] = {}
+        """Why pieces led to nothing, by SpatError.kind. For people; not in a snapshot."""
+        self._skipped = self._dropped_before = 0
         self._cutter = MessageCutter()
         self._decoder = SpatXmlDecoder(groups, station)
 
@@ -103,7 +105,11 @@ class SpatXmlStream:
     def feed(self, data: bytes) -> list[Intersection]:
         """Intersections of all messages that are complete with `data`."""
         found: list[Intersection] = []
-        for piece in self._cutter.feed(data):
+        pieces = self._cutter.feed(data)
+        if pieces and self._cutter.dropped_bytes > self._dropped_before:
+            self._dropped_before = self._cutter.dropped_bytes
+            self.reasons["oversize"] = self.reasons.get("oversize", 0) + 1
+        for piece in pieces:
             found += self._read(piece)
         return found
 
@@ -121,6 +127,7 @@ class SpatXmlStream:
         try:
             return self._decode(piece[start:] if start else piece)
         except SpatError as error:
+            self.reasons[error.kind] = self.reasons.get(error.kind, 0) + 1
             again = _restart(piece, start, error)
         found: tuple[Intersection, ...] = ()
         if again < len(piece):

@@ -1,17 +1,25 @@
-"""A signal controller's feed with a name: SPAT messages in, SignalState values out, and a word when it falls silent."""
+"""A signal controller's feed with a name: messages in, SignalState values out, and a word when it falls silent."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from drivers.codecs.spat import Intersection, to_signal_states
 from drivers.codecs.spat_uper import SpatUperStream
 from drivers.codecs.spat_xml import SpatXmlStream
+from drivers.devices.feed_count import FeedCount
+from drivers.devices.feed_twins import TwinWatch
 from drivers.devices.listener import Listener
+from drivers.devices.observed_groups import ObservedGroups
 from drivers.interfaces import ByteLink, Emit
 from drivers.quantities import SignalState
+from drivers.topics import CONNECTION, split_topic
 
-MessageFormat = Literal["spat-xml", "spat-uper"]
+MessageFormat = Literal["spat-xml", "spat-uper", "sensorthings"]
+
+GONE = "the connection to the broker is lost"
+"""The reason in DeviceHealth of a feed that speaks only on change, and cannot be heard."""
 
 _STREAMS: dict[str, type[SpatXmlStream] | type[SpatUperStream]] = {
     "spat-xml": SpatXmlStream,
@@ -25,16 +33,24 @@ class SignalFeed(Listener):
     Emits one SignalState per wanted group and message, in the message's order; a wanted group the message does not
     name comes last, without phases. Emits DeviceHealth not ok when no message of ours came for `stale_ns` (first
     counted from the first `advance`), and ok, before the values, when messages come again. Other stations' messages,
-    other types and damaged ones are counted and prove nothing.
+    other types and damaged ones are counted and prove nothing. While two controllers speak under one number
+    (feed_twins) the feed is not ok, and that number's values are kept back.
+
+    With "sensorthings" there is one value a change, of one phase without times, and the same again twice a second
+    while it holds (observed_groups); the feed is not ok from the moment the connection to the broker is lost, where
+    the wire tells, until a next observation.
 
     Args:
         name: the device's name, the `source` of its values.
-        link: the wire; with "spat-uper" one message a chunk.
+        link: the wire; with "spat-uper" and "sensorthings" one message a chunk.
         emit: where values go.
-        message_format: "spat-xml" (Münster) or "spat-uper" (SAE J2735, ETSI).
+        message_format: "spat-xml" (Münster), "spat-uper" (SAE J2735, ETSI) or "sensorthings" (Hamburg).
         station: the controller's number, e.g. 4070; None takes every station's messages.
         groups: signal groups wanted, e.g. ``frozenset({4})``; None for all.
         stale_ns: silence that counts as lost, e.g. 15 s.
+        topics: each chunk has its topic before it (drivers.topics); with "sensorthings" they always have.
+        datastreams: of "sensorthings": datastream of a signal to its group; None: each is its own group.
+        alive: of "sensorthings": further datastreams that show that the controller lives.
     """
 
     def __init__(
@@ -47,10 +63,20 @@ class SignalFeed(Listener):
         station: int | None = None,
         groups: frozenset[int] | None = None,
         stale_ns: int = 15_000_000_000,
+        topics: bool = False,
+        datastreams: Mapping[int, int] | None = None,
+        alive: frozenset[int] = frozenset(),
     ) -> None:
-        self.stream = _STREAMS[message_format](station, groups)
+        self._observed: ObservedGroups | None = None
+        if message_format == "sensorthings":
+            self._observed = ObservedGroups(name, station or 0, datastreams, alive, groups)
+            self.stream: SpatXmlStream | SpatUperStream | ObservedGroups = self._observed
+        else:
+            self._spat = self.stream = _STREAMS[message_format](station, groups)
         super().__init__(name, self.stream, emit, stale_ns, "stale")
         self._groups = sorted(groups or ())
+        self._topics = topics
+        self._twins, self._count = TwinWatch(), FeedCount()
         link.receiver = self.on_bytes
         link.repeat_receiver = self.on_repeat
 
@@ -81,10 +107,26 @@ class SignalFeed(Listener):
 
     def on_bytes(self, data: bytes, t_ns: int) -> None:
         """Bytes came; values leave at once."""
-        for intersection in self.stream.feed(data):
-            self._heard(t_ns)
-            for state in self._states(intersection, t_ns):
-                self._emit(state)
+        if self._observed is not None:
+            self._observe(self._observed, data, t_ns)
+            return
+        topic = ""
+        if self._topics:
+            topic, data = split_topic(data)
+            if topic == CONNECTION:
+                return  # 10 messages a second prove more
+        for intersection in self._spat.feed(data):
+            self._count.heard(t_ns)
+            self._count.look(intersection)
+            doubt = self._twins.look(intersection, t_ns, topic)
+            if any_doubt := doubt or self._twins.doubt(t_ns):
+                self.frames += 1
+                self._faulty(t_ns, any_doubt)
+            else:
+                self._heard(t_ns)
+            if not doubt:
+                for state in self._states(intersection, t_ns):
+                    self._emit(state)
 
     def _states(self, intersection: Intersection, t_ns: int) -> list[SignalState]:
         states = to_signal_states(intersection, t_ns, self.name)
@@ -96,8 +138,59 @@ class SignalFeed(Listener):
                     states.append(SignalState(t_ns, self.name, intersection.station, group, status, None, ()))
         return states
 
+    def _observe(self, observed: ObservedGroups, chunk: bytes, t_ns: int) -> None:
+        states = observed.take(chunk, t_ns)
+        if states is not None:
+            self._count.heard(t_ns)
+            self._heard(t_ns)
+            for state in states:
+                self._emit(state)
+        elif observed.gone:
+            self._is_wrong(t_ns, GONE)
+        self.wake_ns = self._due_ns()
+
+    def _due_ns(self) -> int:
+        due_ns = super()._due_ns()
+        return due_ns if self._observed is None else min(due_ns, self._observed.wake_ns)
+
+    def advance(self, now_ns: int) -> None:
+        """Notice silence; tell again what still holds."""
+        if now_ns < self.wake_ns:
+            return
+        super().advance(now_ns)
+        if self._observed is not None:
+            if self._trouble:
+                self._observed.forget()
+            for state in self._observed.repeat(now_ns):
+                self._emit(state)
+            self.wake_ns = self._due_ns()
+
     def on_repeat(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
         """The same chunk `count` times, evenly spread: each is a message with a clock that stands still."""
         step_ns = (last_ns - first_ns) // (count - 1) if count > 1 else 0
         for n in range(count):
             self.on_bytes(frame, first_ns + n * step_ns)
+
+    def counters(self) -> dict[str, int]:
+        """Since the start: messages of ours, what was refused (by reason) and what was odd (feed_count).
+
+        `per_minute` is how many came in the last whole minute, `twins` how often two controllers spoke as one.
+        """
+        stream = self.stream
+        counted = super().counters() | {
+            "per_minute": self._count.per_minute,
+            "bad_frames": stream.bad_messages,
+            "other_messages": stream.other_messages,
+            "other_station": stream.other_stations,
+            "twins": self._twins.evidence,
+        }
+        return counted | {f"bad_{kind}": n for kind, n in sorted(stream.reasons.items())} | self._count.odd
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as JSON-able values."""
+        return super().snapshot() | {"twins": self._twins.snapshot()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot."""
+        super().restore(state)
+        self._twins.restore(state["twins"])

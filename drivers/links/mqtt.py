@@ -14,6 +14,7 @@ from drivers.errors import InputError, LinkLost
 from drivers.interfaces import Receiver, RepeatReceiver, unheard, unheard_repeat
 from drivers.links.mqtt_connection import WINDOW, Arrivals, Connection, Event, MqttSettings, Will
 from drivers.links.worker import Mailbox, Worker
+from drivers.topics import GONE, OPEN
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 __all__ = ["MqttLink", "MqttSettings", "Will"]
@@ -37,7 +38,7 @@ class MqttLink:
         name: of the wire, e.g. ``"neighbour"``.
         host, port: of the broker, e.g. ``"localhost"``, 1883 (8883 with TLS).
         subscribe: topics to hear, wildcards allowed, e.g. ``("path/+/state",)``. Which of them a payload came on is
-            not told; where that matters, use a wire each.
+            told only with `topics` of the settings, and then OPEN and GONE of drivers.topics as well.
         publish: the topic to write to, e.g. ``"path/west/state"``; None for a wire that only hears.
         settings: everything else.
 
@@ -132,6 +133,8 @@ class MqttLink:
         for payload in self._arrivals.payloads.take():
             self._count["messages"] += 1
             self.receiver(payload, t_ns)
+        if loss is not None and self._settings.topics:
+            self.receiver(GONE, t_ns)
         self._send()
         if loss is not None:
             raise loss
@@ -188,6 +191,8 @@ class MqttLink:
                 self._open, self._opened_ns = True, t_ns
                 self.trouble, self.wake_ns = "", FOREVER_NS
                 self._window, self._packet_limit_b = event.window, event.packet_limit_b
+                if self._settings.topics:
+                    self.receiver(OPEN, t_ns)
             case "acked":
                 if self._under_way.pop(event.message_id, None) is None:
                     return None

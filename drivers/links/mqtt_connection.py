@@ -20,6 +20,7 @@ import msgspec
 
 from drivers.links.mqtt_words import failure, refusal
 from drivers.links.worker import Mailbox
+from drivers.topics import join_topic
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -53,6 +54,8 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `take_retained`: also hear messages that the broker has kept from before. They may be of any age, and a neighbour's
     would pass for a sign of life, so they are dropped and counted unless this is set.
+
+    `topics`: hand over each payload with its topic (drivers.topics).
     """
 
     qos: Literal[0, 1, 2] = 0
@@ -72,6 +75,7 @@ class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):
     incoming_limit: int = 256
     max_payload_b: int = 65_536
     take_retained: bool = False
+    topics: bool = False
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -278,7 +282,8 @@ class Connection:
         elif len(message.payload) > self._settings.max_payload_b:
             self._arrivals.oversize += 1
         else:
-            self._arrivals.payloads.put(bytes(message.payload))
+            payload = bytes(message.payload)
+            self._arrivals.payloads.put(join_topic(_topic(message), payload) if self._settings.topics else payload)
 
     def _on_publish(self, client: Client, _: Any, message_id: int, code: Any, properties: Any) -> None:
         words = f"refuses what we publish: {code.getName()}" if code.is_failure else ""
@@ -319,6 +324,13 @@ class Connection:
 
     def _tell(self, event: Event) -> None:
         self._events.put(event)
+
+
+def _topic(message: Any) -> str:
+    try:
+        return str(message.topic)
+    except UnicodeDecodeError:  # no broker should pass it on
+        return "?"
 
 
 def _no_delay(client: Client, _: Any, end: Any) -> None:

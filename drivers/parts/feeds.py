@@ -37,6 +37,12 @@ def _message_frames(data: bytes) -> Iterator[bytes]:
         at = end
 
 
+def _sensorthings(data: bytes) -> Decoded:
+    from drivers.codecs.sensorthings import decode_events
+
+    return decode_events(data)
+
+
 PARTS = (
     Part(
         name="spat-xml",
@@ -53,5 +59,12 @@ PARTS = (
         vendor="an independent ASN.1 compiler (pycrate)",
         recording="12,000 real messages (SAE J2735)",
         decode=_spat_uper,
+    ),
+    Part(
+        name="sensorthings",
+        title="signal states as OGC SensorThings observations (Hamburg)",
+        wire="broker, topic and payload; a heap of lines with both",
+        vendor="OGC SensorThings API 1.1, MQTT; times held against Python's datetime",
+        decode=_sensorthings,
     ),
 )
