@@ -54,13 +54,16 @@ class Run:
 
 
 class Memory:
-    """Line, runs and cycle. `cycle_s` is 0 until one is found. `age` grows with everything that moves old places."""
+    """Line, runs and cycle. `cycle_s` is 0 until one is found. `age` grows with everything that moves old places;
+    from place `whole_at` on the line has a place for every second.
+    """
 
     def __init__(self) -> None:
         self.line = bytearray()
         self.runs: list[Run] = []
         self.cycle_s = 0
         self.age = 0
+        self.whole_at = 0
         self._slow = [0] * (LONGEST_CYCLE_S + 2)
         self._fast = [0] * (LONGEST_CYCLE_S + 2)
         self._changes = 0
@@ -78,9 +81,12 @@ class Memory:
         runs, line = self.runs, self.line
         after = self.next_s
         if after is not None and second > after:
-            self._begin(after, 0)
+            if runs[-1].bit:
+                self._begin(after, 0)
             line.extend(bytes(min(second - after, GAP_S)))
-            self._begin(second, bit)
+            if second - after > GAP_S:
+                self.whole_at = len(line)
+            self._begin(second, bit)  # also from unknown to unknown: so times stay true
         elif not runs or runs[-1].bit != bit:
             self._begin(second, bit)
         line.append(bit)
@@ -91,8 +97,6 @@ class Memory:
 
     def _begin(self, second: int, bit: int) -> None:
         runs = self.runs
-        if runs and runs[-1].bit == bit and bit == 0:
-            return
         seen = bool(runs) and runs[-1].bit != 0
         runs.append(Run(second, bit, len(self.line), seen))
         if seen and bit:
@@ -110,6 +114,7 @@ class Memory:
         if runs[0].at < 0:
             runs[0].start_s -= runs[0].at
             runs[0].at, runs[0].seen = 0, False
+        self.whole_at = max(0, self.whole_at - places)
         self.age += 1
 
     def _vote(self, second: int, bit: int) -> None:
@@ -156,6 +161,7 @@ class Memory:
         return {
             "runs": [[run.start_s, run.bit, run.at, run.seen] for run in self.runs],
             "places": len(self.line),
+            "whole_at": self.whole_at,
             "cycle_s": self.cycle_s,
             "slow": self._slow[:],
             "fast": self._fast[:],
@@ -167,9 +173,9 @@ class Memory:
         self.runs = [Run(*fields) for fields in state["runs"]]
         ends = [run.at for run in self.runs[1:]] + [state["places"]]
         self.line = bytearray()
-        for run, end in zip(self.runs, ends, strict=True):
+        for run, end in zip(self.runs, ends, strict=False):  # no run, no end
             self.line.extend(bytes((run.bit,)) * (end - run.at))
-        self.cycle_s, self._changes = state["cycle_s"], state["changes"]
+        self.cycle_s, self._changes, self.whole_at = state["cycle_s"], state["changes"], state["whole_at"]
         self._slow, self._fast = list(state["slow"]), list(state["fast"])
         self.age += 1
 

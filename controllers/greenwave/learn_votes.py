@@ -1,11 +1,11 @@
-"""Votes of ten experts side by side in one integer, and what becomes of them. Pure, whole numbers only.
+"""Votes of eleven experts side by side in one integer, and what becomes of them. Pure, whole numbers only.
 
 An expert's lane has 32 bits: weights go up to 2**16, and no more than 2**14 moments vote.
 """
 
 from __future__ import annotations
 
-EXPERTS = 10
+EXPERTS = 11
 _LANE = (1 << 32) - 1
 _ONE = 12
 """Shares are in 1/4096."""

@@ -2,7 +2,7 @@
 
 A moment now is compared with moments of the last four hours in the same state: in every earlier run of that state the
 second with the same age, and the second at the same place in the cycle. What came `h` seconds after each of them is a
-vote. Ten experts weigh these votes, each in its own way:
+vote. Eleven experts weigh these votes, each in its own way:
 
 ==========  =================================================================================
 all         every run the same: with equal age, the table of (state, elapsed)
@@ -12,10 +12,11 @@ late        the runs of the last few cycles: what holds now, and a new programme
 both        place and pattern
 ==========  =================================================================================
 
-each once over moments of equal age and once over moments of equal place in the cycle. An expert's weight falls with
-its loss, -log2 of the share it gave to what came, slowly forgotten; kept apart by state and horizon (about 10, 20,
-40 seconds), and for the nearest also by age. All is whole numbers: ten weights of 32 bits lie side by side in one
-integer, so one addition votes for all experts.
+each once over moments of equal age and once over moments of equal place in the cycle. The eleventh, for what is more
+than 14 seconds off, asks only what was at that second of the last 40 cycles, whatever the state is now. An expert's
+weight falls with its loss, -log2 of the share it gave to what came, slowly forgotten; kept apart by state and horizon
+(about 10, 20, 40 seconds), and for the nearest also by age. All is whole numbers: eleven weights of 32 bits lie side by
+side in one integer, so one addition votes for all experts.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ from controllers.greenwave.learn_votes import EXPERTS, LOSS, likeliest, packed, 
 from drivers.units import NS_PER_S
 
 HORIZONS_S = (10, 20, 40)
+NEAR_S = 14
+"""Up to here the first of HORIZONS_S counts, and the state now says more than the eleventh expert."""
 MOST_EQUAL_AGE, MOST_EQUAL_PLACE = 512, 96
 """Runs looked at for moments of equal age, and of equal place in the cycle."""
+MOST_ANY = 40
 PATTERN_S = 64
 LESSONS = 30
 """Seconds learnt from at one observation; of a longer silence the latest."""
@@ -39,6 +43,8 @@ MOST_AGES = 64
 _PLACE = (64, 24, 8, 4, 2, 1)
 _OWN = packed(64, 1, 16, 256, 1) << 160
 """Votes of the running run itself, one cycle ago and more."""
+_ANY = 64 << 320
+"""Votes of a second at the same place in the cycle as the one asked for."""
 _FADE = (8, 11, 11)
 """A loss is 1/256 (one age: so many cycles) or 1/2048 (a state: half an hour to two hours) less at the next lesson."""
 _ETA = (2, 5, 5)
@@ -87,7 +93,7 @@ class PhaseLearner:
     """One signal group. Feed it `observe`, ask it `forecast` or `likely`; asking changes nothing.
 
     A state holds until the next observation, but no longer than `silence_s`: then it is unknown. Memory is bounded: a
-    line of 15,000 bytes, 2,048 runs, 515 contexts of ten numbers.
+    line of 15,000 bytes, 2,048 runs, 400 contexts of eleven numbers.
     """
 
     def __init__(self, silence_s: int = 300) -> None:
@@ -224,6 +230,11 @@ class PhaseLearner:
             for place in range(at + age_s - cycle_s, at - 1, -cycle_s):
                 if place <= newest:
                     votes[line[place + ahead_s]] += _OWN
+            if ahead_s > NEAR_S:
+                then = at + age_s + ahead_s - cycle_s * (1 + (ahead_s - 1) // cycle_s)
+                least = max(self.memory.whole_at, then - MOST_ANY * cycle_s)
+                for place in range(then, least - 1, -cycle_s):
+                    votes[line[place]] += _ANY
         return {bit: each for bit, each in votes.items() if bit and each}
 
     def _weights(self, bit: int, age_s: int, horizon: int) -> list[int]:
@@ -340,7 +351,7 @@ class PhaseLearner:
 
 def _horizon(ahead_s: int) -> int:
     """Which of HORIZONS_S has learnt for `ahead_s`."""
-    return 0 if ahead_s <= 14 else 1 if ahead_s <= 29 else 2
+    return 0 if ahead_s <= NEAR_S else 1 if ahead_s <= 29 else 2
 
 
 def _context(bit: int, age_s: int, horizon: int) -> int:
