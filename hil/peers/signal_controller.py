@@ -47,7 +47,7 @@ class SignalController:
         self._year_ms = 365 * _MS_PER_DAY
         self._clock_ms = programme.start_minute_of_year * _MS_PER_MINUTE + programme.start_ms
         if start_utc_ns is not None:
-            self._clock_ms, self._year_ms = _in_year(start_utc_ns)
+            self._clock_ms, self._year_ms = in_year(start_utc_ns)
         self._encoder = SpatXmlEncoder()
         self._others: dict[int, SpatXmlEncoder] = {}
         self._mapem = SpatXmlEncoder(message_id=MAPEM_ID)
@@ -128,7 +128,7 @@ class SignalController:
         self.wake_ns = state["wake_ns"]
 
 
-def _in_year(utc_ns: int) -> tuple[int, int]:
+def in_year(utc_ns: int) -> tuple[int, int]:
     """Milliseconds since the UTC year began, and how many the year has."""
     year = datetime.fromtimestamp(utc_ns // NS_PER_S, UTC).year
     began, ends = (int(datetime(y, 1, 1, tzinfo=UTC).timestamp()) * 1000 for y in (year, year + 1))

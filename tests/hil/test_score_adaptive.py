@@ -1,0 +1,101 @@
+"""What a display reaches before a simulated adaptive signal: ten minutes of one seed; ten seeds are a benchmark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from drivers.recording.provenance import Provenance
+from drivers.units import NS_PER_S
+from hil.importers.trace_file import write_feed
+from hil.peers.adaptive_controller import SAYS, AdaptiveWords, Says
+from hil.peers.signal_adaptive import TRACK, Rules
+from hil.score import ScoreRequest, score
+from hil.score_feed import Disturbance
+
+START_UTC_NS = 1_778_607_600 * NS_PER_S  # 2026-05-12, 19:40 in Münster
+RULES = Rules(seed=1, start_ms=19 * 3_600_000 + 40 * 60_000)
+WAY = Disturbance(delay_ms=300, loss_pct=10, outages=((2, 60), (2, 400)), seed=1)
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], dict[str, Any]]:
+    """The figures of the cycle track by what the feed says, and whether its messages are hindered; worked out once."""
+    folder, known = tmp_path_factory.mktemp("adaptive"), dict[tuple[str, bool], dict[str, Any]]()
+
+    class Known(dict[tuple[str, bool], dict[str, Any]]):
+        def __missing__(self, key: tuple[Says, bool]) -> dict[str, Any]:
+            says, hindered = key
+            path = folder / f"{says}.mcap"
+            if not path.exists():
+                messages = AdaptiveWords(RULES, START_UTC_NS, says).messages(600)
+                write_feed(path, messages, "spat-xml", Provenance(base_ns=START_UTC_NS))
+            way = WAY if hindered else Disturbance()
+            (found,) = score(ScoreRequest(path=path, group=TRACK, disturbance=way))["groups"]
+            self[key] = dict(found)
+            return self[key]
+
+    return Known(known)
+
+
+@pytest.mark.parametrize("says", SAYS)
+@pytest.mark.parametrize("hindered", [False, True])
+def test_no_colour_is_wrong_for_longer_than_an_outage(scored: Any, says: str, hindered: bool) -> None:
+    assert scored[says, hindered]["wrong_colour_s"] <= (2.0 if hindered else 0.0)
+
+
+def test_likely_times_are_shown_as_they_are_meant(scored: Any) -> None:
+    found = scored["likely", False]
+    assert found["within_1s_at_5s"] >= 0.9
+    assert found["within_1s_at_10s"] >= 0.85
+    assert found["upward_jumps"] == 0 < found["baseline"]["upward_jumps"]
+    assert found["needless_dark_s"] == 0
+
+
+def test_late_and_lost_messages_cost_likely_times_little(scored: Any) -> None:
+    before, after = scored["likely", False], scored["likely", True]
+    for horizon_s in (5, 10):
+        # one phase of 35 is 3 points here; the goal of 2 points is for ten seeds
+        assert after[f"within_1s_at_{horizon_s}s"] >= before[f"within_1s_at_{horizon_s}s"] - 0.06
+    assert after["upward_jumps"] == 0
+    assert after["wrong_colour_s"] < after["baseline"]["wrong_colour_s"]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="red counts to maxEndTime: 22 s too late in the middle. The group's own lengths, learnt, or the minimum, "
+    "are nearer; five seconds before its end every phase is told to the second by its minimum",
+)
+def test_min_and_max_are_shown_at_least_as_truly_as_the_minimum_alone(scored: Any) -> None:
+    found = scored["min-max", False]
+    for horizon_s in (5, 10):
+        assert found[f"within_1s_at_{horizon_s}s"] >= found["baseline"][f"within_1s_at_{horizon_s}s"]
+
+
+@pytest.mark.xfail(strict=True, reason="a red with a minimum alone shows no number in ten minutes: nothing is learnt")
+def test_a_minimum_alone_leads_to_numbers_learnt(scored: Any) -> None:
+    found = scored["min", False]
+    assert found["wait_within_1s_at_5s"] > 0.3
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the minimum of a green that runs on has passed when the next message is late: dark for 20 s of 20 minutes, "
+    "and the countdown rises 39 times as green goes over into amber",
+)
+def test_late_and_lost_messages_neither_darken_nor_lift_a_minimum_alone(scored: Any) -> None:
+    found = scored["min", True]
+    assert (found["needless_dark_s"], found["upward_jumps"]) == (0, 0)
+
+
+@pytest.mark.xfail(strict=True, reason="a green without times is dark; its colour is known, so it can be shown")
+def test_states_alone_are_shown_by_their_colour(scored: Any) -> None:
+    assert scored["states", False]["needless_dark_s"] == 0
+
+
+@pytest.mark.xfail(strict=True, reason="nothing is learnt from states: no number is ever shown")
+def test_states_alone_lead_to_numbers_learnt(scored: Any) -> None:
+    found = scored["states", False]
+    assert found["within_1s_at_5s"] > 0.3
+    assert found["upward_jumps"] == 0
