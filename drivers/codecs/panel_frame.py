@@ -37,6 +37,7 @@ MAGIC, MAGIC_MOVING = b"LP1", b"LP2"
 MOST_MOTIONS = 8
 BEATS_PER_S = 30
 _MOTION = Struct("<BBBBbbH")
+_ANY = bytes((0,)) + b"\1" * 255
 MAX_WIDTH_PX, MAX_HEIGHT_PX = 192, 64
 MAX_FRAME_BYTES = 1 << 17
 """No frame of the largest panel is longer; what is longer is not read."""
@@ -117,25 +118,27 @@ def encode(picture: Picture) -> bytes:
     count = width * height
     if len(rgb) != 3 * count:
         raise ValueError(f"{len(rgb)} bytes for {width} x {height} px: 3 a pixel make {3 * count}")
-    palette: dict[bytes, int] = {}
-    pixels = [palette.setdefault(rgb[at : at + 3], len(palette)) for at in range(0, 3 * count, 3)]
+    cells = list(zip(rgb[0::3], rgb[1::3], rgb[2::3], strict=True))
+    palette = {colour: number for number, colour in enumerate(dict.fromkeys(cells))}
+    pixels = [palette[cell] for cell in cells]
     offsets = _copy_offsets(width)
     bits = (len(palette) + len(offsets) - 1).bit_length()
-    runs = _equal_lengths(pixels, 1)
-    copies = [(len(palette) + code, _equal_lengths(pixels, offset)) for code, offset in enumerate(offsets)]
+    planes = _planes(pixels, len(palette))
+    changes = _differing(planes, 1)
+    copies = [(len(palette) + code, _differing(planes, offset)) for code, offset in enumerate(offsets)]
     frame = bytearray(MAGIC + bytes((width, height)))
     if picture.motions:
         _put_motions(frame, picture)
     _put_varint(frame, len(palette))
     for colour in palette:
-        frame += colour
+        frame += bytes(colour)
     at = 0
     while at < count:
         length, code = 0, 0
-        for copy_code, lengths in copies:
-            if lengths[at] > length:
-                length, code = lengths[at], copy_code
-        run = runs[at + 1] + 1
+        for copy_code, differs in copies:
+            if (copied := differs.index(1, at) - at) > length:
+                length, code = copied, copy_code
+        run = changes.index(1, at + 1) - at
         if run > length:
             length, code = run, pixels[at]
         _put_varint(frame, (length - 1) << bits | code)
@@ -176,15 +179,25 @@ def _copy_offsets(width: int) -> tuple[int, int, int]:
     return width, width + 1, width - 1
 
 
-def _equal_lengths(pixels: list[int], offset: int) -> list[int]:
-    """For each pixel: how many from here on equal the pixel `offset` before them. One more entry, 0, at the end."""
-    lengths = [0] * (len(pixels) + 1)
-    if offset > 0:
-        length = 0
-        for at in range(len(pixels) - 1, offset - 1, -1):
-            length = length + 1 if pixels[at] == pixels[at - offset] else 0
-            lengths[at] = length
-    return lengths
+def _planes(pixels: list[int], colours: int) -> list[bytes]:
+    """Pixels as bytes; in two planes where there are more than 256 colours."""
+    if colours <= 256:
+        return [bytes(pixels)]
+    return [bytes(pixel & 0xFF for pixel in pixels), bytes(pixel >> 8 for pixel in pixels)]
+
+
+def _differing(planes: list[bytes], offset: int) -> bytes:
+    """1 for each pixel that differs from the one `offset` before it or has none there, else 0; a 1 more at the end.
+
+    In whole numbers of thousands of digits, for speed: a picture is encoded each time it is read.
+    """
+    count = len(planes[0])
+    if not 0 < offset < count:
+        return b"\1" * (count + 1)
+    differing = 0
+    for plane in planes:
+        differing |= int.from_bytes(plane[offset:], "big") ^ int.from_bytes(plane[: count - offset], "big")
+    return b"\1" * offset + differing.to_bytes(count - offset, "big").translate(_ANY) + b"\1"
 
 
 def _put_varint(frame: bytearray, value: int) -> None:
