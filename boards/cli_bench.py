@@ -40,7 +40,8 @@ def add_bench_verbs(verb: AddVerb, board: Callable[..., None]) -> None:
     watching = verb(
         "monitor",
         _monitor,
-        "hex beside decoded values, live; beside a running service it listens at its tap and steals no byte",
+        "hex beside decoded values, signal groups with countdowns, live; beside a running service it listens at its "
+        "tap and steals no byte",
         "leeze-boards monitor my-board.toml radar-1",
     )
     board(watching)
@@ -129,7 +130,7 @@ def _monitor(said: argparse.Namespace) -> int:
     with _interruptible() as stop:
         if said.tap or tap.is_socket():
             wires = sorted({narrowed_wire(board, device) for device in said.device})
-            return monitor_tap(tap, only=wires, seconds=said.seconds, stop=stop, as_json=said.json)
+            return monitor_tap(tap, board, only=wires, seconds=said.seconds, stop=stop, as_json=said.json)
         return monitor_board(board, only=said.device, seconds=said.seconds, stop=stop, as_json=said.json)
 
 

@@ -14,21 +14,27 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from boards.doctor.live import LiveBoard
+from boards.build import build
+from boards.doctor.live import LiveBoard, narrowed
 from boards.doctor.probe import device_table
 from boards.doctor.view import View, WireFacts
 from boards.hardware import port_of
-from boards.parts import contents
+from boards.parts import contents, part_name
 from boards.schema import BoardDescription
-from boards.wires import I2cWire, MqttWire, UartWire, UdpWire
+from boards.wires import I2cWire, MqttWire, UartWire, UdpWire, Wire
 from drivers.bench.watch import Watch
 from drivers.clock import SystemClock
 from drivers.errors import InputError, LinkLost
+from drivers.interfaces import ByteLink, Device
+from drivers.links.memory import MemoryLink, memory_pair
 from drivers.links.tap_client import TapClient
+from drivers.quantities import Quantity
 from drivers.units import NS_PER_MS, NS_PER_S
 
 FRAME_NS = 250 * NS_PER_MS
 PLAIN_NS = NS_PER_S
+FEED = "spat-feed"
+"""The part whose wires are read beside a service as well: their bytes tell nobody anything."""
 
 Step = Callable[[int], None]
 """Serve the wires until this time."""
@@ -86,7 +92,58 @@ def monitor_board(
     return 0
 
 
-def monitor_tap(path: Path, *, only: Sequence[str], seconds: float, stop: Callable[[], bool], as_json: bool) -> int:
+class Beside:
+    """A sink at a tap: counts bytes, and reads the wires of signal feeds as the service's own devices do."""
+
+    def __init__(self, description: BoardDescription, wires: Sequence[str], watch: Watch) -> None:
+        self._watch, self._wires = watch, tuple(wires)
+        self._ends: dict[str, MemoryLink] = {}
+        self.emit: Callable[[Quantity], None] = lambda value: None
+        feeds = [
+            name for name, said in description.devices.items() if part_name(said) == FEED and said.wire in self._wires
+        ]
+        self.devices: dict[str, Device] = {}
+        if feeds:
+            board = build(narrowed(description, feeds), emit=self._said, link_for=self._link)
+            self.devices = board.devices
+
+    def _said(self, value: Quantity) -> None:
+        self.emit(value)
+
+    def _link(self, name: str, wire: Wire) -> ByteLink:
+        near, self._ends[name] = memory_pair(name)
+        return near
+
+    def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
+        """Bytes passed."""
+        self._watch.passed(wire, outward, data, t_ns)
+        end = self._ends.get(self._wires[wire])
+        if end is not None and not outward:
+            end.write(data, t_ns)
+
+    def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
+        """The same frame passed many times."""
+        self._watch.repeated(wire, frame, first_ns, last_ns, count)
+        end = self._ends.get(self._wires[wire])
+        if end is not None:
+            end.repeat(frame, first_ns, last_ns, count)
+
+    def advance(self, now_ns: int) -> None:
+        """Let them notice silence."""
+        for device in self.devices.values():
+            if device.wake_ns <= now_ns:
+                device.advance(now_ns)
+
+
+def monitor_tap(
+    path: Path,
+    description: BoardDescription,
+    *,
+    only: Sequence[str],
+    seconds: float,
+    stop: Callable[[], bool],
+    as_json: bool,
+) -> int:
     """The same from the tap of a running service: no port is opened and no byte taken. `only` names wires.
 
     Gives 0, also when the service ends meanwhile. Raises InputError where there is no tap or no such wire.
@@ -99,12 +156,26 @@ def monitor_tap(path: Path, *, only: Sequence[str], seconds: float, stop: Callab
         watch = Watch()
         for wire in tap.wires:
             watch.add(wire.name)
+        beside = Beside(description, known, watch)
+        on_wire = {description.devices[name].wire: (name,) for name in beside.devices}
         shown = tuple(
-            WireFacts(wire.name, f"{wire.baud} 8{wire.parity}1" if wire.baud else wire.kind, wire.content)
+            WireFacts(
+                wire.name,
+                f"{wire.baud} 8{wire.parity}1" if wire.baud else wire.kind,
+                wire.content,
+                on_wire.get(wire.name, ()),
+            )
             for wire in tap.wires
             if not only or wire.name in only
         )
-        view = View(f"{tap.board}: listening at {path}", shown, watch, None, lambda name: "")
+        view = View(
+            f"{tap.board}: listening at {path}",
+            shown,
+            watch,
+            lambda name: beside.devices[name].counters(),
+            lambda name: "",
+        )
+        beside.emit = view.take
         poll, gone = select.poll(), [False]
         poll.register(tap.fileno() or 0, select.POLLIN)
 
@@ -113,12 +184,13 @@ def monitor_tap(path: Path, *, only: Sequence[str], seconds: float, stop: Callab
                 if not poll.poll(left_ns // NS_PER_MS + 1):
                     return
                 try:
-                    tap.pump(watch)
+                    tap.pump(beside)
                 except LinkLost as error:
                     gone[0] = True
                     view.notes.append(f"{error.detail}")
                 if tap.lost_records:
                     view.notes[:] = [f"read too slowly: {tap.lost_records} records were left out"]
+                beside.advance(clock.now_ns())
 
         show(view, clock, step, seconds=seconds, stop=lambda: stop() or gone[0], as_json=as_json)
     return 0

@@ -14,10 +14,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from boards.doctor.signal_table import SignalTable
 from drivers.bench.watch import Chunk, Watch
 from drivers.bench.words import in_words, plotted, sparkline, told_apart
 from drivers.parts import PARTS
-from drivers.quantities import DeviceHealth, Quantity
+from drivers.quantities import DeviceHealth, Quantity, SignalState
 from drivers.units import NS_PER_MS, NS_PER_S
 
 HISTORY = 48
@@ -60,6 +61,7 @@ class View:
         self._health: dict[str, DeviceHealth] = {}
         self._history: dict[str, deque[float]] = {}
         self._rates: dict[str, deque[tuple[int, int, int]]] = {}  # (t_ns, bytes in, chunks in) of the last seconds
+        self._signals: dict[str, SignalTable] = {}
         self.notes: list[str] = []
 
     def take(self, value: Quantity) -> None:
@@ -68,6 +70,9 @@ class View:
             self._health[value.source] = value
             return
         self._latest[value.source] = value
+        if isinstance(value, SignalState):
+            self._signals.setdefault(value.source, SignalTable()).take(value)
+            return
         number = plotted(value)
         if number is not None:
             self._history.setdefault(value.source, deque(maxlen=HISTORY)).append(number)
@@ -118,7 +123,9 @@ class View:
 
     def _device_data(self, name: str, now_ns: int) -> dict[str, Any]:
         latest, health = self._latest.get(name), self._health.get(name)
-        return {
+        signals = self._signals.get(name)
+        groups = {} if signals is None else {"groups": signals.data(now_ns)}
+        return groups | {
             "device": name,
             "ok": health is None or health.ok,
             "reason": "" if health is None else health.reason,
@@ -142,6 +149,10 @@ class View:
         head = Text.assemble((f"── {facts.name} ", "bold cyan"), f"{facts.where}  {facts.content}  ")
         head.append(trouble, "red") if trouble else head.append(f"{bytes_s:.0f} B/s  {chunks_s:.1f} reads/s", "dim")
         rows: list[RenderableType] = [head]
+        if any(name in self._signals for name in facts.devices):
+            for name in facts.devices:
+                rows += self._feed(name, now_ns)
+            return Group(*rows)
         rows += [_hex_row(chunk, now_ns) for chunk in list(wire.recent)[-HEX_ROWS:]]
         unread = not any(name in self._latest for name in facts.devices)
         if unread and (text := self.decoded(facts)):
@@ -151,6 +162,21 @@ class View:
             table.add_row(*self._device_row(name, now_ns))
         rows.append(table)
         return Group(*rows)
+
+    def _feed(self, name: str, now_ns: int) -> list[RenderableType]:
+        """A feed's health in a line, and its signal groups: its bytes tell nobody anything."""
+        health, latest = self._health.get(name), self._latest.get(name)
+        counted = self._counters(name) if self._counters is not None else {}
+        ordinary, errors = told_apart(counted)
+        line = Text(f"   {name} ", "bold")
+        if health is not None and not health.ok:
+            line.append(f"{health.reason}  ", "red")
+        if latest is not None:
+            line.append(f"{(now_ns - latest.t_ns) / NS_PER_S:.1f} s ago  {counted.get('frames', 0)} messages  ", "dim")
+        line.append(ordinary, "dim")
+        lines = [line, *([Text(f"   {errors}", "yellow")] if errors else [])]
+        signals = self._signals.get(name)
+        return [*lines, *(signals.lines(now_ns) if signals is not None else [])]
 
     def _device_row(self, name: str, now_ns: int) -> list[Text]:
         latest, health = self._latest.get(name), self._health.get(name)

@@ -22,7 +22,9 @@ from drivers.quantities import (
 
 _PHASES = ("?", "dark", "flashing red", "red", "red-amber", "green", "green", "amber", "amber", "flashing amber")
 
-ORDINARY = frozenset(("frames", "sent", "connects", "starts", "set_ups", "objects", "speeds_agree", "speeds_differ"))
+ORDINARY = frozenset(
+    ("other_messages", "other_station", "per_minute", "mark_far", "mark_undefined", "mark_leap_second", "no_timing")
+) | frozenset(("frames", "sent", "connects", "starts", "set_ups", "objects", "speeds_agree", "speeds_differ"))
 """Counters that grow where all is well; every other one tells of something that went wrong."""
 
 

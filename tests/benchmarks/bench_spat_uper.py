@@ -110,9 +110,7 @@ def run() -> dict[str, float]:
         body = ITS_IS.DSRC.SPAT
         spats = [frame[3 if frame[2] < 0x80 else 4 :] for frame in real]
         by_body = dict(zip(spats, real, strict=True))
-        rate, pycrate_rate, ratio = _in_turns(
-            lambda spat: all_groups(by_body[spat]), lambda spat: body.from_uper(spat), spats
-        )
+        rate, pycrate_rate, ratio = _in_turns(lambda spat: all_groups(by_body[spat]), body.from_uper, spats)
         figures |= {"j2735_per_s": rate, "pycrate_j2735_per_s": pycrate_rate, "ratio_j2735": ratio}
     return figures
 
