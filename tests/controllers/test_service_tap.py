@@ -122,7 +122,7 @@ def test_a_listener_hears_what_the_service_hears_and_says_and_takes_nothing(
         told = 0
         while told < 20 or len(inward) < 20 * len(IDLE) or len(outward) < 6 or not at_the_wire.endswith(outward[-1:]):
             assert service.clock.now_ns() < service.deadline_ns, (told, len(inward), len(outward))
-            if told < 20:
+            if told < 20 and len(lines) == 2:  # what is said before a port is opened is lost
                 os.write(service.radar, IDLE)
                 told += 1
             select.select([client.fileno(), service.dali], [], [], 0.02)
