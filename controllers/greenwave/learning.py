@@ -240,7 +240,9 @@ class PhaseLearner:
     def _weights(self, bit: int, age_s: int, horizon: int) -> list[int]:
         losses = self._losses.get(_context(bit, age_s, horizon))
         if losses is None:
-            return [1] * EXPERTS
+            losses = [0] * EXPERTS
+        if not horizon:
+            return [*weights_of(losses[:-1], _ETA[0]), 0]  # the eleventh does not vote there
         return weights_of(losses, _ETA[horizon])
 
     # ------------------------------------------------------------------ what is asked
