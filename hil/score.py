@@ -95,6 +95,8 @@ def score(request: ScoreRequest, progress: Progress = lambda done, total: None) 
 def _sites(request: ScoreRequest, feed: RecordedFeed) -> list[GreenwaveSite]:
     """One a group to be scored."""
     working = sorted(key for key, history in feed.histories.items() if history.working)
+    # neighbours' messages that pass for a moment, and signals that never change, tell nothing
+    working = [key for key in working if feed.histories[key].changes > 1] or working
     listed = ", ".join(f"{group} of station {station}" for station, group in working)
     site = request.site
     if site is not None:

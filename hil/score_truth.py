@@ -108,6 +108,11 @@ class GroupHistory:
         return any(state in _WORKING for state in set(self._state))
 
     @property
+    def changes(self) -> int:
+        """How often its state changed."""
+        return len(self._state) - 1
+
+    @property
     def last_ns(self) -> int:
         """Arrival of the last message."""
         return self._last[0] if self._last is not None else 0
@@ -159,7 +164,7 @@ class GroupHistory:
             if found.kind and found.kind[-1] == kind:
                 continue
             if found.kind:
-                found.ended[-1] = kind != NONE
+                found.ended[-1] = NONE not in (kind, found.kind[-1])
             found.kind.append(kind)
             found.start_ns.append(t_ns)
             found.slack_ns.append(slack_ns)
