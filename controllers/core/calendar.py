@@ -100,6 +100,9 @@ class LightCalendar:
         """The first moment after `utc_ns` at which lit becomes dark or dark lit; FOREVER_NS if none in 400 days."""
         return FOREVER_NS if self.kind == "always" else self._spans.next_edge_ns(utc_ns)
 
+    def _sun_s(self, day: date, event: Literal["sunrise", "sunset"]) -> int:
+        return sun_s(day, event, self.lat_deg, self.lon_deg, self.zone)
+
     def _day(self, day: date) -> list[tuple[int, bool]]:
         midnight_s = local_s(day, time(0), self.zone)
         if day.month in _WINTER_MONTHS[self.kind]:
@@ -111,13 +114,14 @@ class LightCalendar:
             return [(midnight_s, False)]
         return [(midnight_s, False), (morning_s, True), (sunrise_s, False)]
 
-    def _sun_s(self, day: date, event: Literal["sunrise", "sunset"]) -> int:
-        """Sunrise or sunset of a local date, UTC second."""
-        import astral.sun  # 20 ms to import: only where the sun is asked for
 
-        observer = astral.Observer(self.lat_deg, self.lon_deg)
-        moment: datetime = getattr(astral.sun, event)(observer, date=day, tzinfo=self.zone)
-        return int((moment + timedelta(microseconds=500_000)).timestamp())
+def sun_s(day: date, event: Literal["sunrise", "sunset"], lat_deg: float, lon_deg: float, zone: ZoneInfo) -> int:
+    """Sunrise or sunset of a local date, UTC second, rounded."""
+    import astral.sun  # 20 ms to import: only where the sun is asked for
+
+    observer = astral.Observer(lat_deg, lon_deg)
+    moment: datetime = getattr(astral.sun, event)(observer, date=day, tzinfo=zone)
+    return int((moment + timedelta(microseconds=500_000)).timestamp())
 
 
 def local_zone(timezone: str) -> ZoneInfo:

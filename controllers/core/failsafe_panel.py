@@ -11,16 +11,22 @@ signal not working     its running state is no red, red-amber, green or amber, o
 frame not understood   until the next good one
 =====================  ==============================================================================
 
-The dark frame is the gate's own order; when the doubt ends it passes the frame last asked for.
+The dark frame is the gate's own order; when the doubt ends it passes the frame last asked for. A site may put another
+frame in its place (`doubt_frame`).
+
+No frame draws more than `limit_ma`: a brighter one passes dimmed as a whole. What a panel draws is reckoned as
+`full_ma` for all LEDs at full light, and the square of a byte as its light, which is more than LEDs give behind the
+gamma of 2.2 of the panel libraries. A frame that moves draws the same at every moment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isqrt
 from typing import Any
 
 from controllers.core.contract import Command, PanelFrame
-from drivers.codecs.panel_frame import PanelFrameError, dark, decode
+from drivers.codecs.panel_frame import PanelFrameError, Picture, dark, decode, encode
 from drivers.quantities import DeviceHealth, Quantity, SignalState
 from drivers.units import FOREVER_NS
 
@@ -37,6 +43,9 @@ class PanelGate:
         feed: the feed's name on its board.
         station, group: the signal it shows.
         stale_ns: how long the feed may be silent, e.g. 15_000_000_000.
+        full_ma: what the panel draws with every LED at full light, e.g. 12_000.
+        limit_ma: what it may draw; 0 for all there is.
+        doubt_frame: shown in doubt; None is the dark frame.
     """
 
     def __init__(
@@ -49,14 +58,21 @@ class PanelGate:
         station: int,
         group: int,
         stale_ns: int = 15_000_000_000,
+        full_ma: int = 0,
+        limit_ma: int = 0,
+        doubt_frame: bytes | None = None,
     ) -> None:
         self.wake_ns = 0
+        self.dimmed = 0
+        """Frames that would have drawn too much."""
+        self._full_ma, self._limit_ma = full_ma, limit_ma
         self.refused = 0
         """Frames that were malformed, of the wrong size or for another panel."""
         self._panel, self._size_px = panel, (width_px, height_px)
         self._feed, self._station, self._group = feed, station, group
         self._stale_ns = stale_ns
         self._dark = dark(width_px, height_px)
+        self._doubt = self._dark if doubt_frame is None else self._bounded(doubt_frame)
         self._asked = self._dark
         self._shown: bytes | None = None  # None: not known, perhaps what was left by the run before
         self._until_ns = 0  # when, without news, trust in the feed ends
@@ -75,11 +91,11 @@ class PanelGate:
             if not isinstance(command, PanelFrame):
                 allowed.append(command)
             elif command.target == self._panel:
-                self._asked = command.frame if self._fits(command.frame) else self._dark
+                self._asked = self._bounded(command.frame)
             else:
                 self.refused += 1
         trusted = self._working and self._healthy and now_ns < self._until_ns
-        frame = self._asked if trusted else self._dark
+        frame = self._asked if trusted else self._doubt
         if frame != self._shown:
             self._shown = frame
             allowed.append(PanelFrame(self._panel, frame))
@@ -102,22 +118,31 @@ class PanelGate:
                 self._message_ms = value.message_ms
                 self._until_ns = value.t_ns + self._stale_ns
 
-    def _fits(self, frame: bytes) -> bool:
+    def _bounded(self, frame: bytes) -> bytes:
+        """The frame as it may be shown: dimmed where it draws too much, dark where it is none of this panel."""
         try:
             picture = decode(frame)
         except PanelFrameError:
             self.refused += 1
-            return False
+            return self._dark
         if (picture.width_px, picture.height_px) != self._size_px:
             self.refused += 1
-            return False
-        return True
+            return self._dark
+        light = sum(picture.rgb.count(value) * value * value for value in set(picture.rgb))
+        most = self._limit_ma * len(picture.rgb) * 255 * 255
+        if not self._limit_ma or light * self._full_ma <= most:
+            return frame
+        self.dimmed += 1
+        share_255 = isqrt(most * 255 * 255 // (light * self._full_ma))
+        rgb = picture.rgb.translate(bytes(value * share_255 // 255 for value in range(256)))
+        return encode(Picture(picture.width_px, picture.height_px, rgb, picture.motions))
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
         return {
             "wake_ns": self.wake_ns,
             "refused": self.refused,
+            "dimmed": self.dimmed,
             "asked": self._asked.hex(),
             "shown": None if self._shown is None else self._shown.hex(),
             "until_ns": self._until_ns,
@@ -128,7 +153,7 @@ class PanelGate:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
-        self.wake_ns, self.refused = state["wake_ns"], state["refused"]
+        self.wake_ns, self.refused, self.dimmed = state["wake_ns"], state["refused"], state["dimmed"]
         self._asked = bytes.fromhex(state["asked"])
         self._shown = None if state["shown"] is None else bytes.fromhex(state["shown"])
         self._until_ns, self._message_ms = state["until_ns"], state["message_ms"]

@@ -1,9 +1,18 @@
-"""What riders see: 96 x 32 pixels, a bicycle, a bar of remaining time, and a shape for each stage.
+"""What riders see: a bicycle, a sign for each stage, and a column of remaining time that sinks. Upright, 32 x 96 px.
 
-The stages differ by more than colour, for those who do not tell red from green: red puts a stop line before the
-bicycle, hurry puts arrows on the way ahead, green leaves the way free. The bar stands on a dim track of its full
-length, so that its share is read at a glance, and shrinks towards the bicycle. Where no end is known there is no bar,
-and the bicycle moves to the middle.
+=======  ==================================  =============================================  =======================
+stage    bicycle                             sign                                           column
+=======  ==================================  =============================================  =======================
+green    rides: the road runs below it       two broad arrows that run ahead, 15 px/s       full
+hurry    rides fast: the road runs doubly    four narrow arrows that run ahead, 30 px/s     in slanting stripes
+red      stands on a closed road             a stop line across the whole way, at rest      full
+=======  ==================================  =============================================  =======================
+
+So the stages differ by form and by motion, for those who do not tell red from green. The bicycle is white in every
+stage; strokes are two pixels at least, signs fifteen across, so that they are told apart at 30 m on a panel of 10 mm a
+pixel (three minutes of arc a sign's stroke of 30 mm). Where no end is known there is no column, and the rest moves to
+the middle. Motion is a law in the frame itself (drivers.codecs.panel_frame): where everything stands follows from the
+time, and nobody has to wake for it.
 """
 
 from __future__ import annotations
@@ -13,11 +22,14 @@ from functools import lru_cache
 
 import msgspec
 
+from controllers.greenwave.brightness import FULL_LEVEL
+from controllers.greenwave.picture_canvas import ACROSS_PX, HEIGHT_PX, WIDTH_PX, Canvas, Colour
 from drivers.codecs.panel_frame import Picture, dark, encode
 
-WIDTH_PX, HEIGHT_PX = 96, 32
+__all__ = ["BAR_PX", "COLOURS", "HEIGHT_PX", "WIDTH_PX", "Aspect", "Stage", "draw", "frame_of"]
+
 BAR_PX = 44
-"""Length of the full bar."""
+"""Height of the full column."""
 
 
 class Stage(StrEnum):
@@ -33,7 +45,7 @@ class Aspect(msgspec.Struct, frozen=True, gc=False):
     """What the panel shows, in words.
 
     `remaining_ms` is the time until the stage ends as shown to riders (never rising within a stage), None where no end
-    is known; `bar_px` the length of its bar, 0 to 44, None without bar.
+    is known; `bar_px` the height of its column, 0 to 44, None without one.
     Example: ``Aspect(Stage.GREEN, 12_300, 19)``.
     """
 
@@ -45,86 +57,103 @@ class Aspect(msgspec.Struct, frozen=True, gc=False):
 COLOURS = {Stage.RED: (255, 26, 12), Stage.HURRY: (255, 170, 0), Stage.GREEN: (0, 255, 78)}
 """Full colour of each lit stage. The green leans to blue, as signal green does (it helps colour-blind eyes)."""
 
-_TRACK_SHARE = 7  # the track has a seventh of the brightness: seen by night, not in the way by day
-_BIKE_X, _BIKE_Y = 3, 3
-_BIKE_ALONE_X = 29
-_STOP_X, _STOP_Y0, _STOP_Y1 = 44, 3, 28
-_BAR_X, _BAR_Y0, _BAR_Y1 = 49, 9, 22
-_ARROWS_X, _ARROW_STEP_PX, _ARROWS = 12, 10, 3  # from the bar's left end
+WHITE = (255, 255, 255)
 
-_BIKE = (
-    ".........................######.......",
-    ".........................#######......",
-    ".........########........##....##.....",
-    ".........########........##...........",
-    "............##...........##...........",
-    "............##............##..........",
-    ".............##...........##..........",
-    ".............###############..........",
-    ".............###############..........",
-    "............###.........##.##.........",
-    ".....#####.####........##..######.....",
-    "...#########..##......##..#########...",
-    "..###....####..##....##..#####...###..",
-    ".##......##.##.##...##..##..##.....##.",
-    ".##.....##..##.##..##...##..##.....##.",
-    "##......##...##.####...##....##.....##",
-    "##.....##....##.###....##....##.....##",
-    "##.....############....##....##.....##",
-    "##.....############....##...........##",
-    "##...........##........##...........##",
-    ".##.........##..........##.........##.",
-    ".##.........##..........##.........##.",
-    "..###.....###............###.....###..",
-    "...#########..............#########...",
-    ".....#####..................#####.....",
+BIKE = (
+    "...................#####......",
+    "......######.......######.....",
+    ".....########......##.........",
+    "......######.......##.........",
+    ".........##........##.........",
+    "..........############........",
+    "..........############........",
+    "....#####.##......########....",
+    "..##########......##########..",
+    ".###....####.....#####....###.",
+    ".##.....#.###...##.##.##...##.",
+    "##.....##..###.##..##.##....##",
+    "##.....##...####...##..##...##",
+    "##....##########...##..##...##",
+    "##.........####....##.......##",
+    "##.........##......##.......##",
+    ".##.......##........##.....##.",
+    ".###.....###........###...###.",
+    "..#########..........#######..",
+    "....#####..............###....",
 )
 
+_TRACK_SHARE = 7  # the track has a seventh of the brightness: seen by night, not in the way by day
+_OFF, _FULL, _DIM, _WHITE = range(4)
+_ALONE_DOWN_PX = 22  # how much lower all stands where there is no column
+_BIKE_X, _BIKE_Y = 1, 2
+_ROAD_Y, _DASH_PX, _DASH_EVERY_PX = 24, 4, 8
+_SIGN_X, _SIGN_Y, _SIGN_ACROSS_PX, _SIGN_DOWN_PX = 6, 28, 20, 20
+_STOP_X, _STOP_Y, _STOP_ACROSS_PX, _STOP_DOWN_PX = 1, 34, 30, 8
+_BAR_X, _BAR_ACROSS_PX, _BAR_TOP_Y = 4, 24, 50
+_STRIPE_EVERY_PX, _STRIPE_PX = 11, 4
 
-@lru_cache(maxsize=256)  # all there are: three stages with 45 bars or none, and the dark
-def frame_of(stage: Stage, bar_px: int | None) -> bytes:
-    """The encoded frame for a stage and a bar of 0 to 44 px (None: no bar)."""
-    return dark(WIDTH_PX, HEIGHT_PX) if stage is Stage.DARK else encode(draw(stage, bar_px))
+
+@lru_cache(maxsize=512)  # all of one brightness are 136
+def frame_of(stage: Stage, bar_px: int | None, level: int = FULL_LEVEL) -> bytes:
+    """The encoded frame for a stage, a column of 0 to 44 px (None: none), and a brightness of 0 to 16."""
+    if stage is Stage.DARK or level == 0:
+        return dark(WIDTH_PX, HEIGHT_PX)
+    return encode(draw(stage, bar_px, level))
 
 
-def draw(stage: Stage, bar_px: int | None) -> Picture:
+def draw(stage: Stage, bar_px: int | None, level: int = FULL_LEVEL) -> Picture:
     """The picture itself."""
-    canvas = bytearray(3 * WIDTH_PX * HEIGHT_PX)
+    canvas = Canvas()
     if stage is Stage.DARK:
-        return Picture(WIDTH_PX, HEIGHT_PX, bytes(canvas))
-    colour = COLOURS[stage]
-    shift_px = 0 if bar_px is not None else _BIKE_ALONE_X - _BIKE_X
-    for row, line in enumerate(_BIKE):
-        for column, dot in enumerate(line):
-            if dot == "#":
-                _set(canvas, _BIKE_X + shift_px + column, _BIKE_Y + row, colour)
+        return canvas.picture(((0, 0, 0),))
+    down_px = 0 if bar_px is not None else _ALONE_DOWN_PX
+    canvas.stamp(_BIKE_X, _BIKE_Y + down_px, BIKE, _WHITE)
+    _draw_road(canvas, stage, _ROAD_Y + down_px)
     if stage is Stage.RED:
-        for y in range(_STOP_Y0, _STOP_Y1):
-            for x in (_STOP_X, _STOP_X + 1):
-                _set(canvas, x + shift_px, y, colour)
+        canvas.fill(_STOP_X, _STOP_Y + down_px, _STOP_ACROSS_PX, _STOP_DOWN_PX, _FULL)
+    else:
+        _draw_arrows(canvas, stage, _SIGN_Y + down_px)
     if bar_px is not None:
         _draw_bar(canvas, stage, bar_px)
-    return Picture(WIDTH_PX, HEIGHT_PX, bytes(canvas))
-
-
-def _draw_bar(canvas: bytearray, stage: Stage, bar_px: int) -> None:
-    """Bar on its track, both with rounded ends; in the hurry stage arrows on what is left of the track."""
     full = COLOURS[stage]
     dim = (full[0] // _TRACK_SHARE, full[1] // _TRACK_SHARE, full[2] // _TRACK_SHARE)
-    for y in range(_BAR_Y0, _BAR_Y1 + 1):
-        inset = 1 if y in (_BAR_Y0, _BAR_Y1) else 0
-        for x in range(inset, BAR_PX - inset):
-            lit = x < bar_px or (stage is Stage.HURRY and _is_arrow(x, y, bar_px))
-            _set(canvas, _BAR_X + x, y, full if lit else dim)
+    return canvas.picture([dimmed(colour, level) for colour in ((0, 0, 0), full, dim, WHITE)])
 
 
-def _is_arrow(x: int, y: int, bar_px: int) -> bool:
-    """Arrow heads pointing right, 3 px thick; those that the bar touches are left out."""
-    depth = min(y - _BAR_Y0, _BAR_Y1 - y)  # 0 at the edges, 6 in the middle
-    arrow, across = divmod(x - _ARROWS_X - depth, _ARROW_STEP_PX)
-    return 0 <= arrow < _ARROWS and across < 3 and bar_px < _ARROWS_X + arrow * _ARROW_STEP_PX
+def dimmed(colour: Colour, level: int) -> Colour:
+    """A colour at a brightness of 0 to 16."""
+    return colour[0] * level // FULL_LEVEL, colour[1] * level // FULL_LEVEL, colour[2] * level // FULL_LEVEL
 
 
-def _set(canvas: bytearray, x: int, y: int, colour: tuple[int, int, int]) -> None:
-    at = 3 * (y * WIDTH_PX + x)
-    canvas[at : at + 3] = bytes(colour)
+def _draw_road(canvas: Canvas, stage: Stage, y: int) -> None:
+    """Dashes that run to the left under a bicycle that rides to the right; closed where it stands."""
+    if stage is Stage.RED:
+        canvas.fill(0, y, ACROSS_PX, 2, _FULL)
+        return
+    for x in range(0, ACROSS_PX, _DASH_EVERY_PX):
+        canvas.fill(x, y, _DASH_PX, 2, _FULL)
+    canvas.move(0, y, ACROSS_PX, 2, -1, 0, 1 if stage is Stage.HURRY else 2)
+
+
+def _draw_arrows(canvas: Canvas, stage: Stage, top_y: int) -> None:
+    """Arrow heads that point and run up: broad ones far apart, or narrow ones close together."""
+    every_px, thick_px = (10, 5) if stage is Stage.GREEN else (5, 2)
+    for top in range(top_y, top_y + _SIGN_DOWN_PX, every_px):
+        for column in range(_SIGN_ACROSS_PX // 2):
+            for row in range(thick_px):
+                y = top_y + (top - top_y + column + row) % _SIGN_DOWN_PX
+                canvas.dot(_SIGN_X + _SIGN_ACROSS_PX // 2 + column, y, _FULL)
+                canvas.dot(_SIGN_X + _SIGN_ACROSS_PX // 2 - 1 - column, y, _FULL)
+    canvas.move(_SIGN_X, top_y, _SIGN_ACROSS_PX, _SIGN_DOWN_PX, 0, -1, 2 if stage is Stage.GREEN else 1)
+
+
+def _draw_bar(canvas: Canvas, stage: Stage, bar_px: int) -> None:
+    """The column on its track, both with rounded ends; the hurry stage has dark stripes across, but for the last second."""
+    for row in range(BAR_PX):
+        inset = 1 if row in (0, BAR_PX - 1) else 0
+        lit = BAR_PX - row <= bar_px
+        canvas.fill(_BAR_X + inset, _BAR_TOP_Y + row, _BAR_ACROSS_PX - 2 * inset, 1, _FULL if lit else _DIM)
+        if lit and stage is Stage.HURRY and row < BAR_PX - 2:
+            for column in range(2, _BAR_ACROSS_PX - 2):
+                if (column + row) % _STRIPE_EVERY_PX < _STRIPE_PX:
+                    canvas.dot(_BAR_X + column, _BAR_TOP_Y + row, _DIM)

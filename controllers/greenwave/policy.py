@@ -23,6 +23,7 @@ import msgspec
 
 from controllers.core.contract import Command, PanelFrame
 from controllers.core.timebase import TimeBase
+from controllers.greenwave.brightness import Brightness
 from controllers.greenwave.countdown import BLANK_STATUS, Span, span_at, spans_of
 from controllers.greenwave.picture import BAR_PX, HEIGHT_PX, WIDTH_PX, Aspect, Stage, frame_of
 from controllers.greenwave.site import GreenwaveSite, to_ns
@@ -70,7 +71,8 @@ class GreenwavePolicy:
         self._clock = TimeBase(to_ns(site.clock_stall_s), site.transport_delay_ms * NS_PER_MS)
         self._spans: tuple[Span, ...] = ()
         self._heard_ns = 0
-        self._drawn: tuple[Stage, int | None] | None = None
+        self._light = Brightness(site)
+        self._drawn: tuple[Stage, int | None, int] | None = None
         self._bar: Bar | None = None
 
     def step(self, inputs: Sequence[Quantity], now_ns: int) -> Sequence[Command]:
@@ -79,6 +81,7 @@ class GreenwavePolicy:
             return ()
         site = self.site
         for value in inputs:
+            self._light.hear(value)
             if isinstance(value, SignalState):
                 if value.group == site.group and value.station == site.station and value.source == site.feed:
                     self._hear(value)
@@ -89,7 +92,11 @@ class GreenwavePolicy:
         self.aspect, self.wake_ns = self._look(now_ns)
         if self._clock.phase_ns:
             self.wake_ns = min(self.wake_ns, self._clock.lost_at_ns)
-        drawn = self.aspect.stage, self.aspect.bar_px
+        level = self._light.level(now_ns)
+        self.wake_ns = min(self.wake_ns, self._light.wake_ns)
+        if level == 0:  # too hot
+            self.aspect = _DARK
+        drawn = self.aspect.stage, self.aspect.bar_px, level if self.aspect.stage is not Stage.DARK else 0
         if drawn == self._drawn:
             return ()
         self._drawn = drawn
@@ -169,7 +176,8 @@ class GreenwavePolicy:
             "clock": self._clock.snapshot(),
             "spans": msgspec.to_builtins(self._spans),
             "heard_ns": self._heard_ns,
-            "drawn": None if self._drawn is None else [self._drawn[0].value, self._drawn[1]],
+            "light": self._light.snapshot(),
+            "drawn": None if self._drawn is None else [self._drawn[0].value, *self._drawn[1:]],
             "bar": msgspec.to_builtins(self._bar),
         }
 
@@ -181,5 +189,6 @@ class GreenwavePolicy:
         self._spans = msgspec.convert(state["spans"], tuple[Span, ...])
         self._heard_ns = state["heard_ns"]
         drawn = state["drawn"]
-        self._drawn = None if drawn is None else (Stage(drawn[0]), drawn[1])
+        self._drawn = None if drawn is None else (Stage(drawn[0]), drawn[1], drawn[2])
+        self._light.restore(state["light"])
         self._bar = msgspec.convert(state["bar"], Bar | None)

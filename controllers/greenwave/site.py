@@ -57,6 +57,28 @@ class GreenwaveSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """While the error bound of the controller's clock (docs/timing.md) is above this, the display is dark."""
     bar_full_s: Annotated[float, msgspec.Meta(ge=1, le=600)] = 30.0
     """Remaining time that fills the bar."""
+    lat_deg: Annotated[float, msgspec.Meta(ge=-65, le=65)] = 51.96
+    """Latitude, for sunrise and sunset; Münster's."""
+    lon_deg: Annotated[float, msgspec.Meta(ge=-180, le=180)] = 7.63
+    """Longitude, positive to the east; Münster's."""
+    timezone: _Name = "Europe/Berlin"
+    """IANA name."""
+    day_pct: Annotated[int, msgspec.Meta(ge=1, le=100)] = 100
+    """Light by day, and while nobody knows the time."""
+    night_pct: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    """Light by night."""
+    twilight_min: Annotated[int, msgspec.Meta(ge=1, le=120)] = 40
+    """From one to the other takes so many minutes, half of them before sunrise or sunset."""
+    thermometer: _Name | None = None
+    """A device of the board that measures the temperature in the panel (Climate); None: heat is not looked at."""
+    derate_degc: Annotated[int, msgspec.Meta(ge=0, le=100)] = 60
+    """From here on there is less light, in proportion."""
+    dark_degc: Annotated[int, msgspec.Meta(ge=1, le=120)] = 75
+    """From here on there is none."""
+    fault_pct: Annotated[int, msgspec.Meta(ge=0, le=100)] = 50
+    """Light at most while the thermometer says nothing or is not well."""
+    in_doubt: Literal["dark", "no-data"] = "dark"
+    """What the last gate shows in doubt: nothing, or the picture `no-data` (three dots, dim, for trials)."""
 
     def __post_init__(self) -> None:
         """Refuse what does not go together. Raises ValueError; drivers.settings makes it an InputError."""
@@ -67,6 +89,13 @@ class GreenwaveSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         if self.degrade_s > self.stale_s:
             raise ValueError(
                 f"`degrade_s` {self.degrade_s:g} is above `stale_s` {self.stale_s:g}; degrading comes first"
+            )
+
+        if self.night_pct > self.day_pct:
+            raise ValueError(f"`night_pct` {self.night_pct} is above `day_pct` {self.day_pct}; swap or equal them")
+        if self.derate_degc >= self.dark_degc:
+            raise ValueError(
+                f"`derate_degc` {self.derate_degc} is not below `dark_degc` {self.dark_degc}; derating comes first"
             )
 
     @property

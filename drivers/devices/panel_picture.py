@@ -10,6 +10,17 @@ _BOARD = (9, 10, 12)  # the black face of the panel
 _UNLIT = 24  # brightness of an LED that is off, in daylight
 
 
+def upright(picture: Picture) -> Picture:
+    """A picture of a panel that hangs upright, as riders see it: turned clockwise by a quarter.
+
+    Of the moment 0, if it moves. ``upright(Picture(96, 32, ...))`` is 32 wide and 96 high.
+    """
+    across, down = picture.height_px, picture.width_px
+    cells = [picture.rgb[at : at + 3] for at in range(0, len(picture.rgb), 3)]
+    rows = (cells[(across - 1) * down + column :: -down] for column in range(down))
+    return Picture(across, down, b"".join(b"".join(row) for row in rows))
+
+
 def to_png(picture: Picture, scale_px: int = 10) -> bytes:
     """PNG bytes, `scale_px` (4 to 40) pixels a LED: round dots with a faint glow on a black face.
 

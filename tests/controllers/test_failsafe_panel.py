@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controllers.core.contract import Command, LampLevel, PanelFrame, Publish
 from controllers.core.failsafe_panel import PanelGate
-from drivers.codecs.panel_frame import Picture, dark, encode
+from drivers.codecs.panel_frame import Motion, Picture, dark, decode, encode
 from drivers.quantities import DeviceHealth, Message, Quantity, SignalPhase, SignalState
 from drivers.units import FOREVER_NS
 
@@ -247,3 +247,43 @@ def test_stepping_at_every_moment_or_only_when_due_gives_the_same_frames(
         assert t_ns < lit_until_ns or shown == _show(DARK)
     assert lazy_said == eager_said
     assert lazy.snapshot() == eager.snapshot()
+
+
+WHITE = encode(Picture(2, 1, b"\xff" * 6, (Motion(0, 0, 2, 1, 1, 0, 2),)))
+
+
+def _limited(limit_ma: int, frame: bytes) -> tuple[bytes, int]:
+    """What passes of `frame` on a panel that draws 600 mA in all, and how many were dimmed."""
+    gate = PanelGate("panel", 2, 1, feed="feed", station=4070, group=7, full_ma=600, limit_ma=limit_ma)
+    (command,) = gate.step((_show(frame),), (_state(10),), 10)
+    assert isinstance(command, PanelFrame)
+    return command.frame, gate.dimmed
+
+
+@pytest.mark.parametrize(("limit_ma", "frame"), [(0, WHITE), (600, WHITE), (100, RED), (200, RED), (1, DARK)])
+def test_a_frame_within_the_current_passes_untouched(limit_ma: int, frame: bytes) -> None:
+    if limit_ma == 100:
+        frame = encode(Picture(2, 1, b"\xff\x00\x00\x00\x00\x00"))  # one LED of six
+    assert _limited(limit_ma, frame) == (frame, 0)
+
+
+def test_a_frame_that_draws_too_much_is_dimmed_as_a_whole_and_goes_on_moving() -> None:
+    frame, dimmed = _limited(150, WHITE)
+    assert dimmed == 1
+    assert decode(frame) == Picture(2, 1, b"\x7f" * 6, decode(WHITE).motions)  # half the byte, a quarter of the light
+
+
+@given(st.binary(min_size=6, max_size=6), st.integers(1, 700))
+@settings(max_examples=100)
+def test_no_frame_whatever_it_is_draws_more_than_the_limit(rgb: bytes, limit_ma: int) -> None:
+    frame, _ = _limited(limit_ma, encode(Picture(2, 1, rgb)))
+    assert sum(value * value for value in decode(frame).rgb) * 600 <= limit_ma * 6 * 255 * 255
+
+
+def test_a_site_may_have_another_frame_shown_in_doubt_and_it_is_bounded_too() -> None:
+    gate = PanelGate("panel", 2, 1, feed="feed", station=4070, group=7, full_ma=600, limit_ma=150, doubt_frame=WHITE)
+    assert gate.dimmed == 1
+    (command,) = gate.step((_show(RED),), (), 0)
+    assert isinstance(command, PanelFrame)
+    assert decode(command.frame).rgb == b"\x7f" * 6
+    assert list(gate.step((), (_state(5),), 6)) == [_show(_limited(150, RED)[0])]
