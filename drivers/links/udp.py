@@ -91,8 +91,9 @@ class UdpLink:
         if self._end is not None:
             return
         self._closed = False
-        end = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET, socket.SOCK_DGRAM)
+        end = None
         try:
+            end = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET, socket.SOCK_DGRAM)
             end.setblocking(False)
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_B)
             end.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
@@ -103,7 +104,8 @@ class UdpLink:
                 at = socket.inet_aton(self._interface or "0.0.0.0")  # noqa: S104 - "any", as the routes say
                 end.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(self._group) + at)
         except OSError as error:
-            end.close()
+            if end is not None:
+                end.close()
             self._put_off(t_ns, self._mend(error))
             raise LinkLost(self.name, t_ns, self.trouble) from None
         self.port = end.getsockname()[1]
