@@ -61,12 +61,18 @@ def stop_line(name: str, station: int, group: int) -> GreenwaveSite:
     return GreenwaveSite(name=name, station=station, group=group, distance_m=STOP_LINE_M, speed_kmh=18.0, fast_kmh=18.0)
 
 
-def score(request: ScoreRequest, progress: Progress = lambda done, total: None) -> dict[str, Any]:
-    """The figures of every group, JSON-able. Raises InputError for a recording without a feed or without the group."""
+def score(
+    request: ScoreRequest, progress: Progress = lambda done, total: None, feed: RecordedFeed | None = None
+) -> dict[str, Any]:
+    """The figures of every group, JSON-able. `feed`: that recording, already read.
+
+    Raises InputError for a recording without a feed or without the group.
+    """
     clock = SystemClock()
     begun_ns = clock.now_ns()
-    feed = RecordedFeed(request.path)
-    feed.read(lambda t_ns: None)
+    if feed is None:
+        feed = RecordedFeed(request.path)
+        feed.read()
     sites = _sites(request, feed)
     span_ns = feed.last_ns - feed.first_ns
     paused_ns = sum(again_ns - from_ns for from_ns, again_ns in next(iter(feed.histories.values())).pauses_ns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -25,7 +25,6 @@ LONGEST_NS = {"spat-xml": 2 * NS_PER_S, "spat-uper": 2 * NS_PER_S, "sensorthings
 """A longer silence in a recording leaves open what the signal did meanwhile."""
 
 _PER_MYRIAD = 10_000
-_STEPS = 1 << 13
 
 
 class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,16 +106,14 @@ class RecordedFeed:
                     t_ns = event.first_ns + n * step_ns
                     yield WireBytes(t_ns, event.board, event.wire, False, event.frame)
 
-    def read(self, progress: Callable[[int], None]) -> None:
+    def read(self) -> None:
         """Learn what every group did. Raises InputError for a feed without any group that works."""
         near, far = memory_pair("feed")
         inbox: list[Quantity] = []
         feed = SignalFeed("feed", near, inbox.append, message_format=self.message_format)  # type: ignore[arg-type]
         clocks: dict[int, StationClock] = {}
         longest_ns = LONGEST_NS[self.message_format]
-        for number, event in enumerate(self.events()):
-            if not number % _STEPS:
-                progress(event.t_ns)
+        for event in self.events():
             far.write(event.data, event.t_ns)
             self.first_ns, self.last_ns = min(self.first_ns, event.t_ns), max(self.last_ns, event.t_ns)
             self._take(inbox, clocks, longest_ns)
