@@ -15,6 +15,7 @@ from drivers.errors import InputError
 from drivers.terminal import add_verb, run_verb
 from hil.cli_desk import add_desk
 from hil.cli_score import add_score
+from hil.cli_signal import add_signal
 from hil.screen import ProgressBar, console_here
 
 
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     _import_parser(verbs)
     _trace_parser(verbs)
     add_score(verbs)
+    add_signal(verbs)
     added = add_verb(verbs, "sim", _sim, "a board with peers at every wire, live", "leeze-hil sim --site SITE")
     added.add_argument("--board", metavar="FILE", help="board file or catalog name instead of the site's own")
     added.add_argument("--site", metavar="FILE", default="kanalpromenade-reference", help="site file or shipped name")
