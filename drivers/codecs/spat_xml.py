@@ -171,7 +171,7 @@ class SpatXmlStream:
         """Take over a snapshot."""
         self._cutter = MessageCutter()
         self._cutter.feed(state["pending"].encode("latin-1"))
-        self._cutter.dropped_bytes = state["dropped_bytes"]
+        self._cutter.dropped_bytes = self._dropped_before = state["dropped_bytes"]
         self._skipped = state["skipped_bytes"]
         self.messages, self.bad_messages = state["messages"], state["bad_messages"]
         self.other_messages, self.other_stations = state["other_messages"], state["other_stations"]
