@@ -288,6 +288,9 @@ def test_any_feed_is_borne_and_what_is_told_is_in_order(feed: list[tuple[int, in
         learner.observe(now_ns, state)
         forecast = learner.forecast(now_ns)
         assert (forecast is None) == (bit_of(state) == 0) or learner.memory.runs[-1].bit != bit_of(state)
+        likely = learner.likely(now_ns, 1 + state % 120)
+        assert (likely is None) == (forecast is None)
+        assert likely is None or 0 <= likely[1] <= 100
         ends = [now_ns - NS_PER_S]
         for phase in forecast.phases if forecast else ():
             assert phase.early_ns <= phase.late_ns
