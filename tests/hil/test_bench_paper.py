@@ -19,6 +19,10 @@ from boards.load import load_board
 from drivers.bench.watch import Watch
 from drivers.cli import main as drivers
 from drivers.codecs.ld2451 import Target, encode_report
+from drivers.codecs.spat import Intersection, Movement, Phase
+from drivers.codecs.spat_xml import SpatXmlEncoder
+from drivers.devices.signal_feed import SignalFeed
+from drivers.links.memory import memory_pair
 from drivers.quantities import Detection, DeviceHealth, RadarReport, Range
 from drivers.units import NS_PER_MS
 from hil.benches.pty_wire import PtyWire
@@ -167,3 +171,32 @@ def monitored() -> str:
 def test_the_page_shows_the_monitor_as_it_is_drawn() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert "\n".join(f"    {line}" for line in monitored().splitlines()) in text
+
+
+def signals() -> str:
+    """The picture of a feed: two stations, a group that has changed, one that is off, a damaged message."""
+    watch = Watch()
+    watch.add("feed")
+    near, far = memory_pair("feed")
+    facts = (WireFacts("feed", "mqtt://127.0.0.1:1883", "spat-xml", ("feed",)),)
+    view = View("leezenflow: 1 device, ports opened here", facts, watch, lambda name: feed.counters(), lambda name: "")
+    feed = SignalFeed("feed", near, view.take)
+    encoder = SpatXmlEncoder()
+    for n in range(120):
+        t_ns = n * 100 * NS_PER_MS
+        seventh = Phase(6, 3200, 3400, 3300, 14) if n > 80 else Phase(4, 3081, 3081, 3081, 15)
+        groups = (Movement(4, (Phase(3, 3250, 36001, 3420, 10),)), Movement(7, (seventh,)), Movement(65, (Phase(0),)))
+        far.write(encoder.encode(Intersection(4070, 1, 64, 5, 100 * n, groups)), t_ns)
+        far.write(encoder.encode(Intersection(4071, 1, 1 << 2, 5, 100 * n, (Movement(1, (Phase(9, 36000),)),))), t_ns)
+        watch.passed(0, False, bytes(14_000), t_ns)
+        view.rates("feed", t_ns)
+    far.write(b"<DATA>", 11_950 * NS_PER_MS)
+    far.write(b"</DATA>", 11_950 * NS_PER_MS)
+    out = io.StringIO()
+    Console(file=out, width=80, force_terminal=False).print(view.picture(12_000 * NS_PER_MS))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def test_the_page_shows_signal_groups_as_they_are_drawn() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert "\n".join(f"    {line}" for line in signals().splitlines()) in text
