@@ -30,7 +30,7 @@ def hardware(description: BoardDescription) -> LinkFor:
 def hardware_link(name: str, wire: Wire, description: BoardDescription) -> ByteLink:
     """The real wire `name`: a port, a bus, lines, a broker, datagrams; nothing behind a `frame-buffer` matrix.
 
-    Raises InputError for a wire that needs a rig at its far end, and for a matrix driver that is not built yet.
+    Raises InputError for a wire that needs a rig at its far end.
     """
     return _link(wire, name, description)
 
@@ -56,8 +56,11 @@ def _memory(wire: MemoryWire, name: str, description: BoardDescription) -> ByteL
 @_link.register
 def _matrix(wire: MatrixWire, name: str, description: BoardDescription) -> ByteLink:
     if wire.driver != "frame-buffer":
-        place = f"{description.name}: $.wires.{name}.driver"
-        raise InputError(f'{place}: "{wire.driver}" is not built yet; use driver = "frame-buffer"')
+        from drivers.panels.link import PanelLink
+
+        socket = wire.socket or f"/run/leeze/{description.name}.panel"
+        size = f"--width {wire.width_px} --height {wire.height_px} --mapping {wire.mapping}"
+        return PanelLink(name, socket, f"leeze-drivers panel --driver {wire.driver} {size} --socket {socket}")
     return memory_pair(name)[0]
 
 

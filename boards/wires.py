@@ -55,13 +55,16 @@ class MatrixWire(Table, frozen=True, kw_only=True, tag="matrix", tag_field="kind
     """An RGB LED matrix, e.g. 96 x 32. `mapping` names the adapter board on the header and so the pins it takes.
 
     `driver`: ``rgbmatrix`` (hzeller's library), ``piomatter`` (Raspberry Pi 5), ``emulator`` (a window or page on a
-    laptop), ``frame-buffer`` (the picture in memory only). The last two use no pins.
+    laptop), ``frame-buffer`` (the picture in memory only). The last two use no pins. All but the last are driven by a
+    process of their own (``leeze-drivers panel``) behind the unix socket `socket`: ``/run/leeze/BOARD.panel`` where it
+    is left out.
     """
 
     width_px: Pixels
     height_px: Pixels
     driver: MatrixDriver
     mapping: MatrixMapping = "adafruit-hat"
+    socket: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
 
 
 class I2cWire(Table, frozen=True, kw_only=True, tag="i2c", tag_field="kind"):

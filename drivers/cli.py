@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from drivers.cli_bench import add_bench_verbs
+from drivers.cli_panel import add_panel_verb
 from drivers.errors import InputError
 from drivers.hex_text import parse_hex
 from drivers.parts import PARTS, part
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--hex-file", metavar="FILE", help="a text file with the bytes in hex; - is standard input")
     source.add_argument("--file", metavar="FILE", help="a file with the bytes themselves; - is standard input")
     add_bench_verbs(verb)
+    add_panel_verb(verb)
     return parser
 
 

@@ -43,7 +43,19 @@ class SpatFeed(DeviceKeys, frozen=True, kw_only=True, tag="spat-feed", tag_field
 
 
 class Panel(DeviceKeys, frozen=True, kw_only=True, tag="panel", tag_field="part"):
-    """An LED panel; its size is that of its matrix wire."""
+    """An LED panel; its size is that of its matrix wire.
+
+    `full_ma` is what it draws with every LED at full light (4 A for each 32 x 32 where it is left out), `limit_ma` what
+    it may draw at 5 V: pictures that want more are dimmed (half of `full_ma` where it is left out).
+    """
+
+    full_ma: Annotated[int, msgspec.Meta(ge=100, le=100_000)] | None = None
+    limit_ma: Annotated[int, msgspec.Meta(ge=100, le=100_000)] | None = None
+
+    def currents_ma(self, width_px: int, height_px: int) -> tuple[int, int]:
+        """(`full_ma`, `limit_ma`) of a panel of this size: ``(12_000, 6_000)`` for 96 x 32."""
+        full_ma = self.full_ma or max(100, 4000 * width_px * height_px // 1024)
+        return full_ma, self.limit_ma or full_ma // 2
 
 
 def _spat_feed(board: Assembly, name: str, said: SpatFeed) -> None:

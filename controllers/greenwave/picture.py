@@ -148,7 +148,7 @@ def _draw_arrows(canvas: Canvas, stage: Stage, top_y: int) -> None:
 
 
 def _draw_bar(canvas: Canvas, stage: Stage, bar_px: int) -> None:
-    """The column on its track, both with rounded ends; the hurry stage has dark stripes across, but for the last second."""
+    """The column on its track, both with rounded ends; the hurry stage has stripes, but for the last second."""
     for row in range(BAR_PX):
         inset = 1 if row in (0, BAR_PX - 1) else 0
         lit = BAR_PX - row <= bar_px

@@ -136,13 +136,18 @@ def lighting_controller(
 
 def greenwave_controller(site: GreenwaveSite, description: BoardDescription, link_for: LinkFor | None) -> Controller:
     """A Leezenflow display. Raises InputError where site and board do not fit."""
+    from boards.parts.feeds import Panel
     from controllers.core.failsafe_panel import PanelGate
+    from controllers.greenwave.picture_signs import sign
     from controllers.greenwave.policy import GreenwavePolicy
 
     fits(description, "greenwave", site.name)
     place = f"site {site.name}"
     _has(description, (site.feed,), "spat-feed", place)
     _has(description, (site.panel,), "panel", place)
+    if site.thermometer is not None and site.thermometer not in description.devices:
+        listed = ", ".join(description.devices)
+        raise InputError(f"{place}: board {description.name} has no thermometer {site.thermometer!r}; it has: {listed}")
     inbox: list[Quantity] = []
     board = build(
         description,
@@ -152,6 +157,9 @@ def greenwave_controller(site: GreenwaveSite, description: BoardDescription, lin
         feed_groups=frozenset((site.group,)),
     )
     panel = board.panels[site.panel]
+    said = description.devices[site.panel]
+    assert isinstance(said, Panel)
+    full_ma, limit_ma = said.currents_ma(panel.width_px, panel.height_px)
     cycle = ScanCycle(
         site.name,
         board.period_ns,
@@ -164,6 +172,9 @@ def greenwave_controller(site: GreenwaveSite, description: BoardDescription, lin
             station=site.station,
             group=site.group,
             stale_ns=round(site.stale_s * 1_000_000_000),
+            full_ma=full_ma,
+            limit_ma=limit_ma,
+            doubt_frame=sign("no-data") if site.in_doubt == "no-data" else None,
         ),
         inbox,
         list(board.devices.values()),

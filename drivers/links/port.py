@@ -103,7 +103,12 @@ class _Library:
 
 
 def open_port(port: str, baud: int, parity: str, stopbits: float) -> Port:
-    """Open `port`: a device file, ``socket://HOST:PORT``, or a URL of pyserial. Raises OSError or ValueError."""
+    """Open `port`: a device file, ``socket://HOST:PORT``, ``unix://PATH``, or a URL of pyserial.
+
+    Raises OSError or ValueError.
+    """
+    if port.startswith("unix://"):
+        return _Descriptor(_local(port), terminal=False)
     if port.startswith("socket://"):
         return _Descriptor(_connected(port), terminal=False)
     import serial
@@ -129,6 +134,18 @@ def _connected(url: str) -> Any:
     end = socket.create_connection((place.hostname, place.port), timeout=CONNECT_S)
     end.setblocking(False)
     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return end
+
+
+def _local(url: str) -> Any:
+    import socket
+
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        end.connect(url.removeprefix("unix://"))
+    except OSError:
+        end.close()
+        raise
     return end
 
 

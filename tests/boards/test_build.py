@@ -16,6 +16,7 @@ from drivers.codecs.spat_xml_encoder import SpatXmlEncoder
 from drivers.errors import InputError, LinkLost
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
+from drivers.panels.link import PanelLink
 from drivers.quantities import DeviceHealth, Message, Quantity, RadarReport, SignalState
 from drivers.units import NS_PER_MS
 
@@ -176,12 +177,23 @@ def test_a_url_is_opened_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert calls[0][:2] == ("feed", "socket://127.0.0.1:7100")
 
 
-def test_a_wire_of_the_rig_and_a_matrix_that_is_not_built_are_refused_on_real_hardware() -> None:
+def test_a_wire_of_the_rig_is_refused_on_real_hardware() -> None:
     with pytest.raises(InputError, match=r"leezenflow-laptop: \$\.wires\.feed: a memory wire needs the rig; run"):
         build(load_board("leezenflow-laptop"), emit=lambda value: None)
-    board = load_board("leezenflow")
-    with pytest.raises(InputError, match=r'\$\.wires\.panel\.driver: .* use driver = "frame-buffer"'):
-        hardware_link("panel", board.wires["panel"], board)
+
+
+def test_a_panel_without_its_process_says_how_to_start_it() -> None:
+    for name, driver in (
+        ("leezenflow", "rgbmatrix"),
+        ("leezenflow-pi5", "piomatter"),
+        ("leezenflow-emulator", "emulator"),
+    ):
+        board = load_board(name)
+        link = hardware_link("panel", board.wires["panel"], board)
+        assert isinstance(link, PanelLink)
+        link.advance(0)
+        assert f"leeze-drivers panel --driver {driver} --width 96" in link.trouble
+        assert f"--socket /run/leeze/{name}.panel" in link.trouble
 
 
 def test_a_frame_buffer_needs_no_hardware() -> None:

@@ -346,7 +346,6 @@ def test_every_shipped_site_is_right_and_fits_its_boards(site: str, capsys: pyte
             ["run", "--site", "leezenflow-hoerstertor", "--board", "leezenflow-laptop"],
             "a memory wire needs the rig; run this board with `leeze-hil sim`",
         ),
-        (["run", "--site", "leezenflow-hoerstertor"], '"rgbmatrix" is not built yet'),
         (["run", "--site", "leezenflow-hoerstertor", "--controller", "west"], "leave --controller west out"),
         (["check", "--site", "nowhere.toml"], "nowhere.toml: cannot be read"),
         (["check", "--site", "leezenflow-hoerstertor", "--board", "kanalpromenade-lamp"], "is for lighting"),

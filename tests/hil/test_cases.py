@@ -72,8 +72,8 @@ def test_a_planted_change_of_the_greenwave_policy_fails_with_tick_time_wire_and_
 ) -> None:
     with_reference(leeze_hil, signal)
 
-    def wrong(stage: Stage, bar_px: int | None) -> bytes:
-        return frame_of(Stage.GREEN if stage is Stage.RED else stage, bar_px)
+    def wrong(stage: Stage, bar_px: int | None, level: int) -> bytes:
+        return frame_of(Stage.GREEN if stage is Stage.RED else stage, bar_px, level)
 
     monkeypatch.setattr("controllers.greenwave.policy.frame_of", wrong)
     ran = leeze_hil("replay", signal, "--json")
