@@ -13,8 +13,7 @@ from rich.console import Console
 
 from drivers.recording.reader import TraceReader
 from hil import demo as demo_module
-from hil.case import shipped
-from hil.demo import demo
+from hil.demo import CASES, demo
 
 
 def test_a_demo_into_a_pipe_shows_stills_and_writes_everything(leeze_hil: Any, tmp_path: Path) -> None:
@@ -35,11 +34,11 @@ def test_a_demo_into_a_pipe_shows_stills_and_writes_everything(leeze_hil: Any, t
     assert "Verdicts" in ran.out
     for name in names:
         assert name in ran.out.replace("\n", "")
-    for name in shipped():
+    for name in CASES:
         assert TraceReader(out / f"{name}.mcap").complete
         assert "<svg" in (out / f"{name}.html").read_text(encoding="utf-8")
     cases = ET.parse(out / "cases.xml").getroot().findall(".//testcase")
-    assert [case.get("name") for case in cases] == sorted(shipped())
+    assert [case.get("name") for case in cases] == list(CASES)
     with Image.open(out / "leezenflow-crossing-panel.png") as picture:
         assert picture.width > 2 * picture.height
         assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 3  # not all dark
