@@ -211,8 +211,8 @@ class _Run:
         for phase in value.phases:
             if phase.state not in _WORKING:
                 break
-            marks = [mark for mark in (phase.min_end_ms, phase.max_end_ms, phase.likely_ms) if mark is not None]
-            covers_ms = max([covers_ms, *marks])
+            marks = (phase.likely_ms, phase.min_end_ms, phase.max_end_ms)
+            covers_ms = max(covers_ms, next((mark for mark in marks if mark is not None), 0))
         ahead_ns = self._site.normal_ns
         reach_ns = covers_ms * NS_PER_MS - ahead_ns if ahead_ns >= NS_PER_S else self._fresh_ns
         self._enough_until_ns = value.t_ns + min(self._fresh_ns, reach_ns)
