@@ -6,12 +6,14 @@ from pathlib import Path
 
 import msgspec
 
-from drivers.recording.digest import FlightDigest
+from drivers.recording.digest import FlightDigest, inward
 from drivers.recording.events import Decision, Digest, Repeated, WireBytes
 from drivers.recording.reader import TraceReader
 from hil.flight_file import read_flight
 
 TOPICS = ("/wire/*", "/idle/*", "/decision/*", "/digest/*")
+BATCH = 256
+"""So many records are given to the chain at once."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,13 +32,20 @@ def check(path: Path) -> Check:
     numbers = {wire.name: number for number, wire in enumerate(wires)}
     idle = {number: wire.idle for number, wire in enumerate(wires) if wire.idle}
     chain = FlightDigest(reader.provenance.period_ns, [wire.name for wire in wires], idle)
-    passed, digests, to_ns = chain.passed, 0, 0
+    inwards = {wire.name: inward(wire.name) for wire in wires}
+    digests, to_ns = 0, 0
+    passed: list[tuple[int, str, bytes]] = []
     for event in reader.events(TOPICS):
         if isinstance(event, WireBytes):
-            passed(numbers[event.wire], event.outward, event.data, event.t_ns)
+            passed.append((event.t_ns, event.wire if event.outward else inwards[event.wire], event.data))
+            if len(passed) < BATCH:
+                continue
         elif isinstance(event, Decision):
-            chain.decided(msgspec.json.encode(event.body), event.t_ns)
-        elif isinstance(event, Repeated):
+            passed.append((event.t_ns, "", msgspec.json.encode(event.body)))
+            continue
+        chain.passed_all(passed)
+        passed.clear()
+        if isinstance(event, Repeated):
             chain.repeated(numbers[event.wire], event.frame, event.first_ns, event.last_ns, event.count)
         elif isinstance(event, Digest):
             if reader.damaged or chain.hexdigest() != event.digest:

@@ -28,7 +28,7 @@ from controllers.core.contract import Command
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink
 from drivers.quantities import Quantity, WallTime
-from drivers.recording.digest import FlightDigest
+from drivers.recording.digest import FlightDigest, inward
 from drivers.recording.events import (
     Decision,
     Digest,
@@ -56,8 +56,11 @@ TOPICS = (
     *("/mark/*", "/late/*", "/lost/*", "/ticks/*", "/gap/*", "/digest/*"),
 )
 CONTEXT = 8
-_INPUTS = {Repeated, Wall, Late, Mark, Ticks, Digest, Gap}
-"""Kinds of records that end what was said before them, beside bytes that come in."""
+BATCH = 256
+"""So many records are given to the chain of digests at once, or those of one block."""
+_SENT = ("sent", "")
+_INPUTS = {WireBytes, Repeated, Wall, Late, Mark, Ticks, Digest, Gap}
+"""Kinds of records that end what was said before them; of bytes only those that come in."""
 
 
 class FlightResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +116,9 @@ class FlightRun:
         self._idle = {wire.name: wire.idle for wire in self.reader.wires if wire.idle and wire.name in self._links}
         idle = {self._numbers[name]: frame for name, frame in self._idle.items()}
         self._chain = FlightDigest(self._period_ns, names, idle)
+        self._chain.keys[TICK] = -1
+        self._inward = {name: inward(name) for name in names}
+        self._passed: list[Said] = []  # what the chain does not know yet
         self._before: deque[WireBytes | Mark | Said] = deque(maxlen=CONTEXT)
         self._difference: Difference | None = None
         self._ended = ""
@@ -132,13 +138,20 @@ class FlightRun:
         self._restore(first)
         last_ns = first.t_ns
         pending: Event | None = None
+        reader, links, expected, step = self.reader, self._links, self._expected, self._step
         for event in events:
-            if self.reader.damaged:
+            if reader.damaged:
                 self._ended = f"damaged behind {last_ns} ns; what follows is not judged"
                 break
-            kind = type(event)
-            if (kind is WireBytes and not event.outward) or kind in _INPUTS:  # type: ignore[union-attr]
-                self._step(pending, event)
+            t_ns = event.t_ns
+            if isinstance(event, WireBytes) and event.outward:
+                link = links.get(event.wire) or self._wire(event.wire)
+                link.outcomes.append(_SENT)
+                expected.append((t_ns, event.wire, event.data))
+            elif isinstance(event, Tick):
+                expected.append((t_ns, TICK, b"%d" % event.tick))
+            elif type(event) in _INPUTS:
+                step(pending, event)
                 pending = event
                 if self._difference is not None:
                     break
@@ -147,8 +160,8 @@ class FlightRun:
                     break
             else:
                 self._outward(event)
-            if event.t_ns > last_ns:
-                last_ns = event.t_ns
+            if t_ns > last_ns:
+                last_ns = t_ns
         else:
             if self.reader.damaged:
                 self._ended = "damaged at its end"
@@ -159,7 +172,7 @@ class FlightRun:
             from_ns=first.t_ns,
             to_ns=last_ns,
             ticks=self._ran,
-            digest=self._chain.hexdigest(),
+            digest=self._chain_value(),
             digests=self._digests,
             difference=self._difference,
             ended=self._ended or ("" if self.reader.complete else self.reader.note),
@@ -189,13 +202,8 @@ class FlightRun:
 
     def _outward(self, event: Event) -> None:
         """Take down what the record says went out."""
-        if isinstance(event, WireBytes):
-            self._wire(event.wire).outcomes.append(("sent", ""))
-            self._expected.append((event.t_ns, event.wire, event.data))
-        elif isinstance(event, Decision):
+        if isinstance(event, Decision):
             self._expected.append((event.t_ns, DECISION, msgspec.json.encode(event.body)))
-        elif isinstance(event, Tick):
-            self._expected.append((event.t_ns, TICK, b"%d" % event.tick))
         elif isinstance(event, Line):
             self._wire(event.wire).outcomes.append(("line", ""))
         elif isinstance(event, Lost):
@@ -252,18 +260,21 @@ class FlightRun:
         if self._stopping:
             self._drain(until_ns)
             return
-        ticked_ns = max(self._ticked_ns, self._heard_ns - 1)
-        cycle = self._cycle
-        if not self._running or cycle.grid.after_ns(ticked_ns) >= until_ns:
+        ticked_ns, cycle = self._ticked_ns, self._cycle
+        if ticked_ns < self._heard_ns - 1:
+            ticked_ns = self._heard_ns - 1
+        if not self._running:
             return
-        due_ns = cycle.due_ns(ticked_ns)
-        while due_ns < until_ns:
+        after_ns, watchdogs = cycle.grid.after_ns, self._watchdogs
+        while after_ns(ticked_ns) < until_ns:
+            due_ns = cycle.due_ns(ticked_ns)
+            if due_ns >= until_ns:
+                return
             cycle.tick(due_ns)
-            for watchdog in self._watchdogs:
+            for watchdog in watchdogs:
                 watchdog.feed(due_ns)
             self._ran += 1
-            self._ticked_ns = due_ns
-            due_ns = cycle.due_ns(due_ns)
+            self._ticked_ns = ticked_ns = due_ns
 
     def _drain(self, until_ns: int) -> None:
         """After the stop: devices are served when bytes have come, and at their own time."""
@@ -289,17 +300,19 @@ class FlightRun:
             self._heard_ns = t_ns
             name, data = event.wire, event.data
             link = self._links.get(name) or self._wire(name)
-            self._chain.passed(self._numbers[name], False, data, t_ns)
+            self._passed.append((t_ns, self._inward[name], data))
             if data != self._idle.get(name):
                 self._before.append(event)
             link.receiver(data, t_ns)
+            if len(self._passed) >= BATCH:
+                self._chain_on()
         elif isinstance(event, Ticks):
             if self._skip and self._ran - self._counted != event.ran:
                 self._differs("ticks run in this block", event.ran, self._ran - self._counted, t_ns)
             self._counted = self._ran
         elif isinstance(event, Digest):
             self._digests += 1
-            digest = self._chain.hexdigest()
+            digest = self._chain_value()
             if digest != event.digest:
                 self._differs("digest of all before; what came in was altered", event.digest, digest, t_ns)
         elif isinstance(event, Late):
@@ -311,6 +324,7 @@ class FlightRun:
         elif isinstance(event, Repeated):
             self._heard_ns = t_ns
             link = self._wire(event.wire)
+            self._chain_on()
             self._chain.repeated(self._numbers[event.wire], event.frame, event.first_ns, event.last_ns, event.count)
             link.repeat_receiver(event.frame, event.first_ns, event.last_ns, event.count)
         elif isinstance(event, Mark):
@@ -329,17 +343,18 @@ class FlightRun:
     def _compare(self, closed: bool) -> None:
         """Hold what was said to what is expected. Both are done with then, but for what is not in the record yet."""
         expected, said = self._expected, self._said
-        same = 0
-        for one, other in zip(expected, said, strict=False):
-            if one != other:
-                break
-            same += 1
-            t_ns, wire, data = one
-            if wire == DECISION:
-                self._chain.decided(data, t_ns)
-            elif wire != TICK:
-                self._chain.passed(self._numbers[wire], True, data, t_ns)
-            self._before.append(one)
+        if expected == said:
+            self._passed += said
+            self._before.extend(said)
+            expected.clear()
+            said.clear()
+            self._asked.clear()
+            return
+        same = next((n for n, pair in enumerate(zip(expected, said, strict=False)) if pair[0] != pair[1]), None)
+        if same is None:
+            same = min(len(expected), len(said))
+        self._passed += said[:same]
+        self._before.extend(said[:same])
         if (same < len(expected) or (same < len(said) and closed)) and self._difference is None:
             place = self._place(min(side[same][0] for side in (expected, said) if len(side) > same))
             self._difference = parting(place, expected[same:], said[same:], self._asked, self.flight.policy)
@@ -347,6 +362,15 @@ class FlightRun:
         del said[:same]
         if not said:
             self._asked.clear()
+
+    def _chain_on(self) -> None:
+        """Let the chain of digests catch up."""
+        self._chain.passed_all(self._passed)
+        self._passed.clear()
+
+    def _chain_value(self) -> str:
+        self._chain_on()
+        return self._chain.hexdigest()
 
     def _differs(self, what: str, expected: object, got: object, t_ns: int) -> None:
         if self._difference is None:

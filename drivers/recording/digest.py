@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -114,6 +115,27 @@ class ChainDigest:
             self._waiting.append((key, self._idle_of(key), self._closed(run)))
             self._runs[key] = None
         self._waiting.append((key, data, None))
+
+    def passed_all(self, records: Iterable[tuple[int, str, bytes]], keys: Mapping[str, int]) -> None:
+        """`passed` for many at once, with less work for each: (t_ns, name, data), in the order they passed.
+
+        `keys`: 2 * wire + outward by name, -1 for what is not to be reckoned.
+        """
+        runs, idle, waiting = self._runs, self._idle, self._waiting
+        from_ns, to_ns = self._tick_from_ns, self._tick_to_ns
+        for t_ns, name, data in records:
+            key = keys[name]
+            if key < 0:
+                continue
+            run = runs[key]
+            if run is not None or data == idle[key]:
+                self.passed(key >> 1, bool(key & 1), data, t_ns)
+                from_ns, to_ns = self._tick_from_ns, self._tick_to_ns
+                continue
+            if not from_ns < t_ns <= to_ns:
+                self._turn(t_ns)
+                from_ns, to_ns = self._tick_from_ns, self._tick_to_ns
+            waiting.append((key, data, None))
 
     def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
         """The wire's idle frame came in `count` times. ValueError if `frame` is not its idle frame."""
@@ -246,6 +268,15 @@ class FlightDigest:
             period_ns, [*names, "decisions"], {numbers[wire]: frame for wire, frame in idle.items() if frame}
         )
         self.hexdigest = chain.hexdigest
+        self.keys: dict[str, int] = {}
+        """What `passed_all` may be told: bytes inward under `inward(name)`, outward under the name, decisions "".
+
+        Further names may be added; -1 for what is not to be reckoned.
+        """
+        for number, name in enumerate(names):
+            self.keys[inward(name)], self.keys[name] = 2 * number, 2 * number + 1
+        self.keys[""] = 2 * self._decisions + 1
+        self.passed_all = partial(chain.passed_all, keys=self.keys)
 
         def passed(wire: int, outward: bool, data: bytes, t_ns: int) -> None:
             chain.passed(numbers[wire], outward, data, t_ns)
@@ -262,6 +293,11 @@ class FlightDigest:
     def decided(self, data: bytes, t_ns: int) -> None:
         """A decision, as drivers.recording.schemas.decision_json gives it."""
         self._chain.passed(self._decisions, True, data, t_ns)
+
+
+def inward(name: str) -> str:
+    """What `FlightDigest.passed_all` calls bytes that come in on a wire."""
+    return f"{name}\0in"
 
 
 def _packed(tick: int, key: int, data: bytes, run: Run | None) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import io
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import msgspec
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.records import Channel, Metadata
+from zstandard import ZstdDecompressor
 
-from drivers.recording.container import MESSAGE_HEAD, RECORD_HEAD
+from drivers.recording.container import RECORD_HEAD
 from drivers.recording.events import (
     Decision,
     Digest,
@@ -36,6 +38,9 @@ from drivers.recording.events import (
 from drivers.recording.provenance import Provenance
 from drivers.recording.walk import DAMAGE, RecordWalk, opened
 from drivers.recording.writer import CONTROLLER_METADATA, METADATA, RAW
+
+_MESSAGE_FRONT = struct.Struct("<BQH4xQ8x")
+"""Of a message: opcode, length, channel, log time."""
 
 Maker = Callable[[int, bytes], Event]
 """(t_ns, message data) -> event. Raises msgspec.MsgspecError or ValueError on damaged data."""
@@ -159,13 +164,13 @@ class TraceReader:
         self._wanted, self._wire_of, self._makers = topics, {}, {}
         for channel in self._channels.values():
             self._prepare(channel)
-        walk = RecordWalk(self.path)
+        walk, decompressor = RecordWalk(self.path), ZstdDecompressor()
         for opcode, body in walk.records(self._holders):
             if walk.damaged:
                 self.damaged = True
             if opcode == Opcode.CHUNK:
                 try:
-                    records = opened(body)
+                    records = opened(body, decompressor)
                 except DAMAGE:
                     self.bad_chunks += 1
                     self.damaged = True
@@ -178,17 +183,19 @@ class TraceReader:
     def _inside(self, records: bytes) -> Iterator[Event]:
         """The events of one chunk."""
         wire_of, makers, base_ns = self._wire_of, self._makers, self.provenance.base_ns
-        unpack_record, unpack_message = RECORD_HEAD.unpack_from, MESSAGE_HEAD.unpack_from
-        end, size_b = 0, len(records)
+        unpack_record, unpack_message = RECORD_HEAD.unpack_from, _MESSAGE_FRONT.unpack_from
+        end, size_b, channel, log_ns = 0, len(records), 0, 0
         while end + 9 <= size_b:
-            opcode, length = unpack_record(records, end)
+            if end + 31 <= size_b:
+                opcode, length, channel, log_ns = unpack_message(records, end)
+            else:  # too short for a message: `end` says so
+                opcode, length = unpack_record(records, end)
             start = end + 9
             end = start + length
             if end > size_b:
                 self._bad()
                 return
             if opcode == 5 and length >= 22:
-                channel, _, log_ns, _ = unpack_message(records, start)
                 wire = wire_of.get(channel)
                 if wire is not None:
                     board, name, outward = wire

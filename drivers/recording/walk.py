@@ -48,6 +48,10 @@ _SUMMARY = {
 _FRONT_B = RECORD_HEAD.size + CHUNK_HEAD.size + 32
 """All that tells whether a record can be one."""
 _COMPRESSION_AT = RECORD_HEAD.size + CHUNK_HEAD.size
+_CHUNK_FRONT = struct.Struct("<BQ28x8sQ")
+"""Of a chunk as we write it: opcode, length, compression, length of what is compressed."""
+_CHUNK_REST_B = CHUNK_HEAD.size + len(COMPRESSION) + 8
+"""A chunk's length is that of what is compressed and so much more."""
 
 
 class RecordWalk:
@@ -71,6 +75,7 @@ class RecordWalk:
             size_b = os.fstat(stream.fileno()).st_size
             before = at = len(MAGIC)
             data_ended = False
+            chunks_wanted = Opcode.CHUNK in wanted
             window, base, limit = b"", 0, 0  # bytes of the file from `base` to `limit`
             while True:
                 if at + _FRONT_B > limit < size_b:
@@ -78,6 +83,16 @@ class RecordWalk:
                     window = stream.read(_WINDOW_B)
                     base, limit = at, at + len(window)
                 start = at - base
+                if at + _CHUNK_FRONT.size <= limit and not data_ended:  # the usual record, said shortly
+                    opcode, length, compression, data_b = _CHUNK_FRONT.unpack_from(window, start)
+                    if opcode == Opcode.CHUNK and compression == COMPRESSION and length == _CHUNK_REST_B + data_b:
+                        end = at + RECORD_HEAD.size + length
+                        if end <= limit and length <= _LARGEST_B:
+                            self.chunks += 1
+                            if chunks_wanted:
+                                yield opcode, window[start + RECORD_HEAD.size : end - base]
+                            before, at = at, end
+                            continue
                 head = window[start : start + RECORD_HEAD.size]
                 end = _end(window[start + RECORD_HEAD.size : start + _FRONT_B], head, at, size_b)
                 if not data_ended and head[:1] in _SUMMARY:
@@ -132,8 +147,11 @@ class RecordWalk:
             self.complete = True
 
 
-def opened(body: bytes) -> bytes:
-    """The records inside a chunk. Raises one of DAMAGE: not decompressible, wrong checksum, impossible size."""
+def opened(body: bytes, decompressor: zstandard.ZstdDecompressor | None = None) -> bytes:
+    """The records inside a chunk. Raises one of DAMAGE: not decompressible, wrong checksum, impossible size.
+
+    `decompressor` is for those who open many: a new one costs four times the work on a small chunk.
+    """
     _, _, uncompressed_b, crc = CHUNK_HEAD.unpack_from(body)
     if not body.startswith(COMPRESSION, CHUNK_HEAD.size):
         return _opened_otherwise(body)
@@ -143,7 +161,7 @@ def opened(body: bytes) -> bytes:
         raise ValueError("impossible size")
     if zstandard.frame_content_size(data) not in (-1, uncompressed_b):
         raise ValueError("sizes differ")
-    records = zstandard.decompress(data, max_output_size=uncompressed_b)
+    records = (decompressor or zstandard.ZstdDecompressor()).decompress(data, max_output_size=uncompressed_b)
     if crc and zlib.crc32(records) != crc:
         raise ValueError("wrong checksum")
     return records
