@@ -1,4 +1,4 @@
-"""``leeze-hil peer``: one part's far end on a pseudo-terminal, for a desk without hardware."""
+"""``leeze-hil peer``: one part's far end on a pseudo-terminal, or a signal controller at a broker, for a desk."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from drivers.errors import BenchError, InputError
 from drivers.terminal import INTERRUPTED, add_verb
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
+from hil.cli_publisher import PART, add_publisher_options, publish, refuse_publisher_options
 
 LOOK_NS = 100 * NS_PER_MS
 """How soon an end is noticed."""
@@ -26,7 +27,8 @@ def add_desk(verbs: Any, seconds: Callable[[str], float]) -> None:
         verbs,
         "peer",
         _peer,
-        "the far end of one part on a pseudo-terminal, to try probe, send and monitor without hardware",
+        "the far end of one part on a pseudo-terminal, to try probe, send and monitor without hardware; "
+        f"{PART}: a crossing that speaks to a real broker",
         "leeze-hil peer ld2451 --seconds 60",
     )
     added.add_argument("part", metavar="PART", help="its printed name, like ld2451; a wrong one lists them all")
@@ -34,6 +36,7 @@ def add_desk(verbs: Any, seconds: Callable[[str], float]) -> None:
     added.add_argument("--fault", choices=("silent", "babbling"), help="what is wrong with it")
     added.add_argument("--link", type=Path, metavar="PATH", help="a name for the port, as udev would give it")
     added.add_argument("--seconds", type=seconds, help="end after so many seconds (default: until interrupted)")
+    add_publisher_options(added)
 
 
 def _baud(text: str) -> int:
@@ -48,10 +51,14 @@ def _peer(said: argparse.Namespace) -> int:
     from hil.desk import FAR_ENDS, far_end
 
     part = said.part.lower()
+    if part == PART:
+        with _stopping() as stopped:
+            return publish(said, _say, stopped)
     if part not in FAR_ENDS:
-        near = difflib.get_close_matches(part, FAR_ENDS, n=1)
+        near = difflib.get_close_matches(part, [*FAR_ENDS, PART], n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise InputError(f"no far end for `{said.part}`; {hint}there are: {', '.join(FAR_ENDS)}")
+        raise InputError(f"no far end for `{said.part}`; {hint}there are: {', '.join([*FAR_ENDS, PART])}")
+    refuse_publisher_options(said)
     facts = FAR_ENDS[part]
     if said.link is not None and said.link.exists() and not said.link.is_symlink():
         raise InputError(f"{said.link}: is there already, and no link; choose another name")
