@@ -140,7 +140,9 @@ class _Run:
     def figures(self, progress: Callable[[int], None]) -> dict[str, Any]:
         """Run it."""
         feed, site = self._feed, self._site
-        board = display_board(self._request.board or site.board, feed.message_format)
+        board = feed.board
+        if board is None or self._request.board is not None or self._request.site is not None:
+            board = display_board(self._request.board or site.board, feed.message_format)
         check_display(site, board)
 
         def peer(link: MemoryLink) -> Peer:

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import msgspec
 
+from boards.build import build
+from boards.parts import part_name
+from boards.schema import BoardDescription
 from drivers.codecs.spat_xml import MessageCutter
 from drivers.devices.signal_feed import SignalFeed
 from drivers.errors import InputError
+from drivers.interfaces import ByteLink, Emit
 from drivers.links.memory import memory_pair
 from drivers.quantities import Quantity, SignalState
 from drivers.recording.events import Event, Repeated, Wire, WireBytes
 from drivers.recording.reader import TraceReader
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
+from hil.flight_file import read_flight
 from hil.score_truth import GroupHistory, StationClock
 from hil.traffic.chance import between, draw
 
@@ -60,6 +65,11 @@ class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(said)
 
 
+def link_of(name: str, feed: ByteLink, feed_wire: str) -> ByteLink:
+    """`feed` for the feed's wire, a loose end for every other."""
+    return feed if name == feed_wire else memory_pair(name)[0]
+
+
 class RecordedFeed:
     """The wire of a trace that carries a signal feed. Raises InputError where there is none."""
 
@@ -67,6 +77,8 @@ class RecordedFeed:
         self.path = path
         self._reader = TraceReader(path)
         self.wire = self._find()
+        self.board: BoardDescription | None = read_flight(self._reader).board if self._reader.controller else None
+        """What a flight recorder's file says of the board it was recorded on."""
         self.histories: dict[tuple[int, int], GroupHistory] = {}
         self.first_ns, self.last_ns = FOREVER_NS, 0
         self.messages = 0
@@ -110,7 +122,7 @@ class RecordedFeed:
         """Learn what every group did. Raises InputError for a feed without any group that works."""
         near, far = memory_pair("feed")
         inbox: list[Quantity] = []
-        feed = SignalFeed("feed", near, inbox.append, message_format=self.message_format)  # type: ignore[arg-type]
+        feed = self._device(near, inbox.append)
         clocks: dict[int, StationClock] = {}
         longest_ns = LONGEST_NS[self.message_format]
         for event in self.events():
@@ -124,6 +136,18 @@ class RecordedFeed:
                 f"{self.path}: {self.messages} messages on {self.wire.board}/{self.wire.name}, "
                 "none with a signal group that shows red, green or amber"
             )
+
+    def _device(self, link: ByteLink, emit: Emit) -> SignalFeed:
+        """The board's own, for all stations and groups; without a board the plain one for the wire's content."""
+        feed_wire = self.wire.name
+        if self.board is not None:
+            for name, said in self.board.devices.items():
+                if said.wire == feed_wire and part_name(said) == "spat-feed":
+                    device = build(self.board, emit=emit, link_for=lambda wire, what: link_of(wire, link, feed_wire))
+                    found = device.devices[name]
+                    assert isinstance(found, SignalFeed)
+                    return found
+        return SignalFeed("feed", link, emit, message_format=self.message_format)  # type: ignore[arg-type]
 
     def _take(self, values: list[Quantity], clocks: dict[int, StationClock], longest_ns: int) -> None:
         stamps: dict[int, int | None] = {}

@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 
+from controllers.greenwave.site import GreenwaveSite
+from controllers.service.sites import load_site
 from drivers.codecs.sensorthings import decode_observation
 from drivers.recording.events import WireBytes
 from drivers.recording.provenance import Provenance
 from drivers.recording.reader import TraceReader
+from drivers.units import NS_PER_S
+from hil.benches.virtual_loop import VirtualLoop
+from hil.benches.virtual_peers import display_peers
+from hil.case import load_case, shipped
 from hil.importers.trace_file import write_feed
 from hil.peers.adaptive_controller import AdaptiveWords
 from hil.peers.signal_adaptive import Rules
@@ -130,6 +136,22 @@ def test_a_recorded_run_of_a_case_can_be_scored(leeze_hil: Any, crossing: Any) -
     assert set(groups) == {4, 7}
     assert groups[4]["within_1s_at_10s"] == 1.0
     assert (groups[4]["wrong_colour_s"], groups[4]["upward_jumps"]) == (0, 0)
+
+
+def test_a_flight_recorders_files_can_be_scored_each_alone(leeze_hil: Any, tmp_path: Path) -> None:
+    site, case = load_site("leezenflow-hoerstertor"), load_case(shipped()["leezenflow-crossing"])
+    assert isinstance(site, GreenwaveSite)
+    assert case.signal is not None
+    loop = VirtualLoop(site, "leezenflow-laptop", tmp_path, utc_ns=case.start_utc_ns, file_minutes=1)
+    display_peers(loop, site.feed, case.signal, case.start_utc_ns)
+    loop.run(150 * NS_PER_S)
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 3
+    for file in files[:2]:
+        (group,) = leeze_hil("score", file, "--group", 4, "--json").result["groups"]
+        assert group["within_1s_at_10s"] == 1.0
+        assert 55 < group["shown_s"] <= 65
+        assert (group["wrong_colour_s"], group["upward_jumps"]) == (0, 0)
 
 
 def test_states_one_a_second_become_observations_that_can_be_scored(leeze_hil: Any, tmp_path: Path) -> None:
