@@ -28,6 +28,7 @@ MOST_STATIONS = 64
 _BACK_MS = 1000
 _RETURN_MS = 3000
 _RECENT = 24
+_ENOUGH = 3  # of messages that all say the same
 
 _LIT = (0, 0, 0, 1, 2, 3, 3, 4, 4, 0)
 """Red, red-amber, green, amber by MovementPhaseState; 0 for what may blink."""
@@ -101,7 +102,7 @@ class TwinWatch:
         shown = {group.group: _LIT[group.phases[0].state] if group.phases else 0 for group in message.groups}
         recent = track.recent = [said for said in track.recent if said.t_ns > t_ns - WITHIN_NS][-_RECENT:]
         if all(said.shown == shown for said in recent):  # nothing changes, as nearly always
-            track.recent = [*recent, Said(stamp_ms, t_ns, shown)]
+            track.recent = [*recent[-_ENOUGH:], Said(stamp_ms, t_ns, shown)]
             track.recent.sort(key=_stamp)
             return False
         at = bisect_right(recent, stamp_ms, key=_stamp)

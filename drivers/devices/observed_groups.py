@@ -78,12 +78,14 @@ class ObservedGroups:
         except SpatError as error:
             self.bad_messages += 1
             self.skipped_bytes += len(chunk)
-            return self._refuse(error.kind)
+            self._refuse(error.kind)
+            return None
         if not self._ours(seen.datastream):
             self.other_messages += 1
             return None
         if (why := self._why_not(seen, t_ns)) is not None:
-            return self._refuse(why)
+            self._refuse(why)
+            return None
         self.messages += 1
         self.gone = False
         self._newest[seen.datastream] = seen.utc_ms, seen.result

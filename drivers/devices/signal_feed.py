@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from drivers.codecs.spat import Intersection, to_signal_states
@@ -20,6 +20,9 @@ MessageFormat = Literal["spat-xml", "spat-uper", "sensorthings"]
 
 GONE = "the connection to the broker is lost"
 """The reason in DeviceHealth of a feed that speaks only on change, and cannot be heard."""
+
+_WIRE = ("oversize", "retained", "dropped_inward", "strangers", "empty")
+"""What a wire may refuse before a feed sees it (drivers.links.mqtt, udp)."""
 
 _STREAMS: dict[str, type[SpatXmlStream] | type[SpatUperStream]] = {
     "spat-xml": SpatXmlStream,
@@ -77,6 +80,7 @@ class SignalFeed(Listener):
         self._groups = sorted(groups or ())
         self._topics = topics
         self._twins, self._count = TwinWatch(), FeedCount()
+        self._wire_counters: Callable[[], dict[str, int]] = getattr(link, "counters", dict)
         link.receiver = self.on_bytes
         link.repeat_receiver = self.on_repeat
 
@@ -174,9 +178,10 @@ class SignalFeed(Listener):
     def counters(self) -> dict[str, int]:
         """Since the start: messages of ours, what was refused (by reason) and what was odd (feed_count).
 
-        `per_minute` is how many came in the last whole minute, `twins` how often two controllers spoke as one.
+        `per_minute` is how many came in the last whole minute, `twins` how often two controllers spoke as one;
+        ``wire_oversize`` and the like are what the wire refused before.
         """
-        stream = self.stream
+        stream, wire = self.stream, self._wire_counters()
         counted = super().counters() | {
             "per_minute": self._count.per_minute,
             "bad_frames": stream.bad_messages,
@@ -184,7 +189,12 @@ class SignalFeed(Listener):
             "other_station": stream.other_stations,
             "twins": self._twins.evidence,
         }
-        return counted | {f"bad_{kind}": n for kind, n in sorted(stream.reasons.items())} | self._count.odd
+        return (
+            counted
+            | {f"bad_{kind}": n for kind, n in sorted(stream.reasons.items())}
+            | {f"wire_{kind}": wire[kind] for kind in _WIRE if wire.get(kind)}
+            | self._count.odd
+        )
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""

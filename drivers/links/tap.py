@@ -139,6 +139,11 @@ class Tap:
         """The inner link's."""
         return self._inner.fileno()
 
+    def counters(self) -> dict[str, int]:
+        """What the inner link has counted; empty where it counts nothing."""
+        counted = getattr(self._inner, "counters", None)
+        return {} if counted is None else dict(counted())
+
     def close(self) -> None:
         """Close the inner link."""
         self._inner.close()

@@ -260,7 +260,7 @@ def test_a_file_that_is_not_a_board_is_refused_with_the_place_and_the_mend(text:
             + neighbour_wire('port = "socket://127.0.0.1:7100"')
             + '[devices.feed]\npart = "spat-feed"\nwire = "neighbour"\nmessage_format = "spat-uper"\n',
             "$.devices.feed.message_format: binary messages carry no mark where they begin, and a serial wire does not "
-            'keep them apart; use message_format = "spat-xml", an mqtt wire, or a memory wire on a bench',
+            'keep them apart; use message_format = "spat-xml", an mqtt or udp wire, or a memory wire on a bench',
         ),
         (
             ONE_LAMP.replace("devices.lamp-1", "devices.dali"),

@@ -7,7 +7,10 @@ import socket
 
 import pytest
 
+from drivers.bench.watch import Watch
+from drivers.devices.signal_feed import SignalFeed
 from drivers.errors import InputError, LinkLost
+from drivers.links.tap import Tap
 from drivers.links.udp import BACK_OFF_MIN_NS, MOST_AT_ONCE, UdpLink, wrong_address, wrong_group
 from drivers.units import FOREVER_NS
 
@@ -69,6 +72,18 @@ def test_longer_ones_empty_ones_and_those_of_strangers_are_counted_and_dropped()
         far.send(b"x")
         far.pump(1)
         assert (far.heard, far.link.counters()["strangers"]) == ([], 1)
+
+
+def test_what_the_wire_refuses_stands_in_the_feeds_counters():
+    with Far(max_datagram_b=4) as far:
+        feed = SignalFeed("feed", Tap(far.link, 0, Watch()), print, message_format="spat-uper")
+        far.send(b"12345", b"")
+        while "wire_empty" not in feed.counters():
+            far.pump(1)
+        assert {n: c for n, c in feed.counters().items() if n.startswith("wire_")} == {
+            "wire_oversize": 1,
+            "wire_empty": 1,
+        }
 
 
 def test_a_flood_is_taken_in_pieces_so_that_the_loop_goes_on():
