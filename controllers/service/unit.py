@@ -12,10 +12,12 @@ from drivers.errors import InputError
 PLACES: Final = {
     "leeze@.service": "/etc/systemd/system/leeze@.service",
     "leeze-keep@.service": "/etc/systemd/system/leeze-keep@.service",
+    "leeze-panel@.service": "/etc/systemd/system/leeze-panel@.service",
     "leeze.sysusers": "/etc/sysusers.d/leeze.conf",
     "leeze.modules": "/etc/modules-load.d/leeze.conf",
     "leeze.rules": "/etc/udev/rules.d/70-leeze.rules",
     "leeze.env": "/etc/leeze/NAME.env",
+    "leeze.panel.env": "/etc/leeze/NAME.panel.env",
 }
 """Where each belongs on a board."""
 
@@ -30,7 +32,11 @@ def text(name: str, program: Path) -> str:
     if not program.is_absolute() or any(sign in str(program) for sign in " %$\"'\\"):
         raise InputError(f"--program {program}: an absolute path without spaces, quotes, % and $ is needed")
     source = files("controllers") / "service" / "systemd" / name
-    return source.read_text(encoding="utf-8").replace("@PROGRAM@", str(program))
+    return (
+        source.read_text(encoding="utf-8")
+        .replace("@PROGRAM@", str(program))
+        .replace("@DRIVERS@", str(program.with_name("leeze-drivers")))
+    )
 
 
 def write(folder: Path, program: Path) -> list[Path]:
@@ -38,8 +44,8 @@ def write(folder: Path, program: Path) -> list[Path]:
     written = []
     for name, place in PLACES.items():
         path = folder / place.lstrip("/")
-        if name == "leeze.env":
-            path = path.with_name("example.env")
+        if name.endswith(".env"):
+            path = path.with_name(name.replace("leeze", "example", 1))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text(name, program), encoding="utf-8")
         written.append(path)
