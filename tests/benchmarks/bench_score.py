@@ -5,7 +5,7 @@ ends shown within a second 5, 10, 20 and 30 s before, in per cent of all phases 
 missed). Hindered: every message 0 to 300 ms late, 10 % lost, two outages of 2 s. Fixed cycle (spat-mcity): 8 groups,
 20 minutes, counted after two cycles. Real phases (phases-hamburg): 20 files of 4 hours, states alone, each seen for the
 first time. Simulated (hil.peers.signal_adaptive): the cycle track, 15 minutes about a change of programme, ten seeds
-for each way of saying when phases end; and ten seeds of 25 minutes about the night's shut-down, with failures.
+for each way of saying when phases end; and ten seeds of 15 minutes about the night's shut-down, with failures.
 
 Virtual time: the same figures on every machine. Recordings: LEEZE_RECORDINGS. ``python -m tests.benchmarks score``
 """
@@ -30,10 +30,10 @@ from hil.score_table import total
 
 RECORDINGS = Path(os.environ.get("LEEZE_RECORDINGS", Path(__file__).parents[2].parent / "shared" / "data"))
 SEEDS = 10
-MINUTES, NIGHT_MINUTES = 15, 25
+MINUTES = 15
 MIDNIGHT_UTC_NS = 1_778_536_800 * NS_PER_S  # 2026-05-12, 00:00 in Münster
 EVENING_MS = (19 * 60 + 52) * 60_000
-LATE_MS = (22 * 60 + 40) * 60_000
+LATE_MS = (22 * 60 + 50) * 60_000
 TWO_CYCLES_S = 75.0
 HEAD = "phases needless  wrong jumps    5 s   10 s   20 s   30 s"
 Rows = dict[str, str]
@@ -87,14 +87,14 @@ def real_phases(folder: Path) -> Rows:
     return rows("real phases", traces()) or {"real phases": "no recordings"}
 
 
-def drawn(name: str, path: Path, start_ms: int, minutes: int, says: Says, failures: bool) -> Rows:
+def drawn(name: str, path: Path, start_ms: int, says: Says, failures: bool) -> Rows:
     """Ten seeds of one simulation."""
     start_utc_ns = MIDNIGHT_UTC_NS + start_ms * NS_PER_MS
 
     def traces() -> Iterator[tuple[Path, int | None, float, int]]:
         for seed in range(SEEDS):
             words = AdaptiveWords(Rules(seed=seed, start_ms=start_ms, failures=failures), start_utc_ns, says)
-            write_feed(path, words.messages(60 * minutes), "spat-xml", Provenance(base_ns=start_utc_ns))
+            write_feed(path, words.messages(60 * MINUTES), "spat-xml", Provenance(base_ns=start_utc_ns))
             yield path, TRACK, 0.0, seed
 
     return rows(name, traces())
@@ -102,12 +102,12 @@ def drawn(name: str, path: Path, start_ms: int, minutes: int, says: Says, failur
 
 def simulated(folder: Path, says: Says) -> Rows:
     """A change of programme and buses."""
-    return drawn(f"simulated {says}", folder / "evening.mcap", EVENING_MS, MINUTES, says, False)
+    return drawn(f"simulated {says}", folder / "evening.mcap", EVENING_MS, says, False)
 
 
 def night(folder: Path) -> Rows:
     """The night's shut-down, and failures."""
-    return drawn("night, failures", folder / "night.mcap", LATE_MS, NIGHT_MINUTES, "likely", True)
+    return drawn("night, failures", folder / "night.mcap", LATE_MS, "likely", True)
 
 
 def run() -> Rows:

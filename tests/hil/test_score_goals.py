@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 from itertools import islice
 from pathlib import Path
@@ -9,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from hil.importers.trace_file import import_spat
+from hil.importers.trace_file import import_phases, import_spat
 from hil.score import ScoreRequest, score
 from hil.score_feed import Disturbance
 
 RECORDINGS = Path(os.environ.get("LEEZE_RECORDINGS", Path(__file__).parents[2].parent / "shared" / "data"))
 MCITY = RECORDINGS / "spat-mcity" / "series-20min.hex"
+HAMBURG = RECORDINGS / "phases-hamburg" / "horizontal_1440_8_4_14.json.gz"
 pytestmark = [
     pytest.mark.recordings,
-    pytest.mark.skipif(not MCITY.exists(), reason="no recording spat-mcity (LEEZE_RECORDINGS)"),
+    pytest.mark.skipif(not (MCITY.exists() and HAMBURG.exists()), reason="no real recordings (LEEZE_RECORDINGS)"),
 ]
 TWO_CYCLES_S = 75.0
 WAY = Disturbance(delay_ms=300, loss_pct=10, outages=((2, 60), (2, 200)), seed=1)
@@ -45,6 +48,16 @@ def found(mcity: Path) -> dict[str, Any]:
 def hindered(mcity: Path) -> dict[str, Any]:
     """The same with messages late, lost and away."""
     return only(score(ScoreRequest(path=mcity, group=4, after_s=TWO_CYCLES_S, disturbance=WAY)))
+
+
+@pytest.fixture(scope="module")
+def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An hour of an adaptive signal in Hamburg: its states, one a second."""
+    folder = tmp_path_factory.mktemp("hamburg")
+    whole = json.loads(gzip.decompress(HAMBURG.read_bytes()))
+    (folder / "hour.json").write_text(json.dumps(whole | {"Cycles": whole["Cycles"][:1]}))
+    import_phases(folder / "hour.json", folder / "hour.mcap")
+    return folder / "hour.mcap"
 
 
 def only(scored: dict[str, Any]) -> dict[str, Any]:
@@ -107,3 +120,17 @@ def test_a_display_without_memory_is_nine_seconds_early_on_every_red(found: dict
     assert plain["within_1s_at_10s"] == 0.0
     assert plain["error_s_at_10s"]["wait"]["p50"] == pytest.approx(-9.1, abs=0.2)
     assert plain["upward_jumps"] > 10
+
+
+def test_real_states_alone_never_show_a_wrong_colour_nor_a_number_that_rises(hour: Path) -> None:
+    found = only(score(ScoreRequest(path=hour)))
+    assert found["phases"] > 100
+    assert (found["wrong_colour_s"], found["upward_jumps"]) == (0, 0)
+    assert found["baseline"]["told_at_5s"] == 0  # there is no time that a display without memory could show
+
+
+@pytest.mark.xfail(strict=True, reason="green without times is dark, and nothing is learnt from states")
+def test_an_hour_of_real_states_alone_leads_to_numbers_learnt(hour: Path) -> None:
+    found = only(score(ScoreRequest(path=hour, after_s=1200)))
+    assert found["needless_dark_s"] == 0
+    assert found["within_1s_at_5s"] > 0.5
