@@ -74,6 +74,8 @@ def _score(said: argparse.Namespace) -> int:
     print(
         "shown, dark, needless (dark), wrong (colour): seconds; 5 s to 30 s: % of ends shown within 1 s, so long before"
     )
+    if found["note"]:
+        print(f"note: the recording is not whole: {found['note']}")
     print(f"{found['messages_per_s']} messages a second, {found['wall_s']:.1f} s")
     return 0
 

@@ -87,6 +87,7 @@ def score(
     return {
         "trace": str(request.path),
         "message_format": feed.message_format,
+        "note": feed.note,
         "messages": feed.messages,
         "span_s": round((span_ns - paused_ns) / NS_PER_S, 3),
         "after_s": request.after_s,

@@ -89,6 +89,11 @@ class RecordedFeed:
         return self.wire.content
 
     @property
+    def note(self) -> str:
+        """Where the recording ends early or is damaged; empty if all is well."""
+        return self._reader.note
+
+    @property
     def origin_utc_ns(self) -> int:
         """Wall time at the recording's 0."""
         return self._reader.provenance.base_ns

@@ -138,6 +138,17 @@ def test_a_recorded_run_of_a_case_can_be_scored(leeze_hil: Any, crossing: Any) -
     assert (groups[4]["wrong_colour_s"], groups[4]["upward_jumps"]) == (0, 0)
 
 
+def test_a_recording_that_was_cut_is_scored_up_to_the_cut(leeze_hil: Any, tmp_path: Path, feed: Path) -> None:
+    data = feed.read_bytes()
+    (tmp_path / "cut.mcap").write_bytes(data[: len(data) * 3 // 4])
+    ran = leeze_hil("score", tmp_path / "cut.mcap", "--group", 7)
+    whole = leeze_hil("score", feed, "--group", 7, "--json").result
+    assert ran.code == 0
+    assert "note: the recording is not whole" in ran.out
+    assert 100 < leeze_hil("score", tmp_path / "cut.mcap", "--json").result["messages"] < whole["messages"] == 1200
+    assert whole["note"] == ""
+
+
 def test_a_flight_recorders_files_can_be_scored_each_alone(leeze_hil: Any, tmp_path: Path) -> None:
     site, case = load_site("leezenflow-hoerstertor"), load_case(shipped()["leezenflow-crossing"])
     assert isinstance(site, GreenwaveSite)
