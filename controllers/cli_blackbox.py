@@ -1,4 +1,4 @@
-"""``leeze-controllers blackbox list|pull``: what the flight recorder has kept, and copies of it."""
+"""``leeze-controllers blackbox list|pull|picture``: what the flight recorder has kept, copies, what a panel showed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,14 @@ def add_blackbox(verbs: Any) -> None:
         "copy the files that cover a span, while the service runs on; say what is missing",
         "leeze-controllers blackbox pull --from 2h --to 18:30 -o night",
     )
-    for each in (listing, pulling):
+    asking = add_verb(
+        inner,
+        "picture",
+        _picture,
+        "what did the panel show at that moment?",
+        "leeze-controllers blackbox picture --at '2026-02-20 17:43:12' -o shown.png",
+    )
+    for each in (listing, pulling, asking):
         each.add_argument(
             "--folder", type=Path, default=DEFAULT_FOLDER, metavar="F", help=f"of the ring (default: {DEFAULT_FOLDER})"
         )
@@ -46,6 +53,10 @@ def add_blackbox(verbs: Any) -> None:
         each.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
     when = "2026-02-20 18:30, 18:30 (today), 2h (ago; also s, m, d) or now; local time unless it says otherwise"
     pulling.add_argument("--from", dest="from_", metavar="TIME", help=f"{when} (default: the oldest)")
+    asking.add_argument(
+        "--at", required=True, metavar="TIME", help="like --from of pull; tenths may follow: 17:43:12.4"
+    )
+    asking.add_argument("-o", "--out", type=Path, metavar="FILE", help="the picture as PNG")
     pulling.add_argument("--to", metavar="TIME", default="now", help="the same (default: now)")
     pulling.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="copies go here; made if need be")
 
@@ -108,6 +119,32 @@ def _pull(said: argparse.Namespace) -> int:
             why = one.unreadable or "nobody knew the time when it was written; copy it by name"
             _tell(said, {"left out": one.file.path.name, "why": why})
     return 1 if wrong else 0
+
+
+def _picture(said: argparse.Namespace) -> int:
+    from controllers.greenwave.picture_words import told
+    from controllers.service.shown import shown_at
+    from drivers.codecs.panel_frame import decode
+    from drivers.codecs.panel_frame import shown_at as moved
+    from drivers.devices.panel_picture import to_png, upright
+
+    whole, dot, tenths = said.at.rpartition(".")
+    fine = bool(dot) and ":" in whole and tenths.isdecimal() and len(tenths) <= 9
+    utc_ns = _moment_ns(whole if fine else said.at, _now_ns(), "--at") + (int(tenths.ljust(9, "0")) if fine else 0)
+    found = shown_at(said.folder, said.board, utc_ns)
+    if said.out is not None:
+        said.out.write_bytes(to_png(upright(moved(decode(found.frame), found.at_ns))))
+    since_s = None if found.since_ns is None else (found.at_ns - found.since_ns) / NS_PER_S
+    words = told(found.frame, found.bar_full_ms)
+    if said.json:
+        facts = {"at": _local(utc_ns), "panel": found.panel, "shows": words, "since_s": since_s, "doubt": found.doubt}
+        print(_json(facts | {"frame": found.frame.hex(), "file": str(found.file)}))
+        return 0
+    ago = "for longer than this file goes back" if since_s is None else f"for {since_s:.1f} s"
+    print(f"{_local(utc_ns)} {found.panel}: {words}; {ago} ({found.file.name})")
+    if found.doubt:
+        print(f"but {found.doubt}")
+    return 0
 
 
 def _pulled(copy: Pulled) -> dict[str, Any]:

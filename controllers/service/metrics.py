@@ -117,6 +117,12 @@ class Metrics:
         self._server = server
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("PATH_INFO", "").startswith("/panel"):
+            from controllers.service.mirror import mirror
+
+            status, kind, body = mirror(environ["PATH_INFO"], self._latest)
+            start(status, [("Content-Type", kind), ("Cache-Control", "no-store")])
+            return [body]
         start("200 OK", [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")])
         return [self._rendered()]
 

@@ -240,6 +240,10 @@ class Screen:
             yield from self._row("lamps", levels)
         for name, panel in self._p["panels"].items():
             shows = self._w("shows") if panel["lit"] else self._w("dark")
+            if panel["lit"] and "frame" in panel:
+                from controllers.greenwave.picture_words import told
+
+                shows += f" {told(bytes.fromhex(panel['frame']))}"
             yield from self._row("panel", f"{name}: {shows}, {_ago(self._german, panel['since_s'])}")
 
     def _relays(self) -> Iterator[str]:

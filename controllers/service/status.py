@@ -47,7 +47,7 @@ class Status:
         self._ill_ns: dict[str, int] = {}
         self._seen_ns: dict[str, int] = {}
         self._lamps: dict[str, int | None] = {}
-        self._panels: dict[str, tuple[int, bool]] = {}
+        self._panels: dict[str, tuple[int, bool, bytes]] = {}
         self._dark = {name: dark(panel.width_px, panel.height_px) for name, panel in self._cycle.panels.items()}
         self._wall: WallTime | None = None
         self._troubles: Mapping[str, str] = {}
@@ -74,7 +74,8 @@ class Status:
             if isinstance(command, LampLevel):
                 self._lamps[command.target] = command.level
             elif isinstance(command, PanelFrame):
-                self._panels[command.target] = now_ns, command.frame != self._dark.get(command.target)
+                lit = command.frame != self._dark.get(command.target)
+                self._panels[command.target] = now_ns, lit, command.frame
 
     def look(self, now_ns: int, troubles: Mapping[str, str], losses: int) -> None:
         """Once a second: say what is new about the wires, and the status when it is time."""
@@ -130,8 +131,8 @@ class Status:
     def shown(self, now_ns: int) -> dict[str, Any]:
         """What the outputs were told last: levels of lamps 0 to 254, and whether a panel shows something or is dark."""
         panels = {
-            name: {"lit": lit, "since_s": (now_ns - since_ns) // NS_PER_S}
-            for name, (since_ns, lit) in self._panels.items()
+            name: {"lit": lit, "since_s": (now_ns - since_ns) // NS_PER_S, "frame": frame.hex()}
+            for name, (since_ns, lit, frame) in self._panels.items()
         }
         return {"lamps": dict(self._lamps), "panels": panels}
 
