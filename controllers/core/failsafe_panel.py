@@ -22,6 +22,7 @@ gamma of 2.2 of the panel libraries. A frame that moves draws the same at every 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import isqrt
 from typing import Any
 
@@ -32,6 +33,19 @@ from drivers.units import FOREVER_NS
 
 _DOUBTFUL_STATUS = 1 << 1 | 1 << 2 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 13
 _FIRST_STATE, _LAST_STATE = 3, 8  # red, red-amber, green (two kinds), amber (two kinds)
+
+
+_KNOWN_FRAMES = 512
+"""A countdown shows the same pictures in every cycle: what they draw is reckoned once. Some 300 kB."""
+
+
+@lru_cache(_KNOWN_FRAMES)
+def _measured(frame: bytes) -> tuple[int, int, int, int]:
+    """Width and height, bytes of its picture, and their light. Raises PanelFrameError."""
+    picture = decode(frame)
+    rgb = picture.rgb
+    light = sum(rgb.count(value) * value * value for value in set(rgb))
+    return picture.width_px, picture.height_px, len(rgb), light
 
 
 class PanelGate:
@@ -121,18 +135,18 @@ class PanelGate:
     def _bounded(self, frame: bytes) -> bytes:
         """The frame as it may be shown: dimmed where it draws too much, dark where it is none of this panel."""
         try:
-            picture = decode(frame)
+            width_px, height_px, rgb_b, light = _measured(frame)
         except PanelFrameError:
             self.refused += 1
             return self._dark
-        if (picture.width_px, picture.height_px) != self._size_px:
+        if (width_px, height_px) != self._size_px:
             self.refused += 1
             return self._dark
-        light = sum(picture.rgb.count(value) * value * value for value in set(picture.rgb))
-        most = self._limit_ma * len(picture.rgb) * 255 * 255
+        most = self._limit_ma * rgb_b * 255 * 255
         if not self._limit_ma or light * self._full_ma <= most:
             return frame
         self.dimmed += 1
+        picture = decode(frame)
         share_255 = isqrt(most * 255 * 255 // (light * self._full_ma))
         rgb = picture.rgb.translate(bytes(value * share_255 // 255 for value in range(256)))
         return encode(Picture(picture.width_px, picture.height_px, rgb, picture.motions))

@@ -133,7 +133,11 @@ class ScanCycle:
         first_ns = self.grid.after_ns(after_ns)
         if self.always_step or self.inbox:
             return first_ns
-        wake_ns = min(self.policy.wake_ns, self.gate.wake_ns)
+        wake_ns, gate_ns = self.policy.wake_ns, self.gate.wake_ns
+        if gate_ns < wake_ns:
+            wake_ns = gate_ns
+        if wake_ns <= first_ns:
+            return first_ns
         for device in self.devices:  # bytes between ticks move a device's deadline either way: ask afresh
             if device.wake_ns < wake_ns:
                 wake_ns = device.wake_ns

@@ -45,10 +45,9 @@ def end_ms(phase: SignalPhase, not_before_ms: int = 0, min_confidence_pct: int =
 
     Example: a red with min 11300, max 22300, likely 12300 (96 %) ends at 12300; with max alone at 22300.
     """
-    least, most, likely = (
-        None if mark is None or mark < not_before_ms - _TOLERANCE_MS else max(mark, not_before_ms)
-        for mark in (phase.min_end_ms, phase.max_end_ms, phase.likely_ms)
-    )
+    least = _mark(phase.min_end_ms, not_before_ms)
+    most = _mark(phase.max_end_ms, not_before_ms)
+    likely = _mark(phase.likely_ms, not_before_ms)
     if likely is not None and (phase.confidence_pct is None or phase.confidence_pct >= min_confidence_pct):
         if least is None or most is None or least <= most:
             likely = likely if least is None else max(least, likely)
@@ -61,6 +60,13 @@ def end_ms(phase: SignalPhase, not_before_ms: int = 0, min_confidence_pct: int =
     if phase.state in AMBERS and least is None:
         return most
     return least
+
+
+def _mark(mark_ms: int | None, not_before_ms: int) -> int | None:
+    """As it counts: one that is a little early is moved, one that contradicts what is before it is none."""
+    if mark_ms is None or mark_ms >= not_before_ms:
+        return mark_ms
+    return None if mark_ms < not_before_ms - _TOLERANCE_MS else not_before_ms
 
 
 def spans_of(
