@@ -11,7 +11,7 @@ from boards.build import Board, build
 from boards.hardware import hardware_link
 from boards.parts import contents
 from boards.schema import BoardDescription
-from boards.wires import UartWire, Wire
+from boards.wires import MqttWire, UartWire, Wire
 from drivers.bench.session import Clock, Session
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink
@@ -52,6 +52,8 @@ class LiveBoard:
                 ask(now_ns)
 
     def _link(self, name: str, wire: Wire) -> ByteLink:
+        if isinstance(wire, MqttWire):  # as the service's client we would throw it out, and speak its last will
+            wire = msgspec.structs.replace(wire, client_id=None, clean_session=True, will=None)
         return self.session.tapped(hardware_link(name, wire, self.description))
 
     def __enter__(self) -> LiveBoard:

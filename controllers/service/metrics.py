@@ -242,7 +242,8 @@ def _of_the_parts(picture: dict[str, Any]) -> Iterator[Metric]:
         if device["seen_s"] is not None:
             seen.add_metric([name, device["part"]], device["seen_s"])
         for event, count in device["counters"].items():
-            events.add_metric([name, event], count)
+            if event != "per_minute":  # a rate, which Prometheus makes of `frames` itself
+                events.add_metric([name, event], count)
     wires = GaugeMetricFamily("leeze_wire_open", "Whether bytes can pass.", labels=["wire"])
     for name, wire in picture["wires"].items():
         wires.add_metric([name], wire["open"])

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from boards.build import build
+from boards.doctor.live import LiveBoard
 from boards.hardware import hardware_link
 from boards.load import parse_board
 from boards.pinout import pinout
 from boards.wiring import cards
+from drivers.clock import SystemClock
 from drivers.codecs.sensorthings import Observation, encode_observation
 from drivers.errors import InputError
 from drivers.links.memory import MemoryLink, memory_pair
@@ -132,6 +134,13 @@ def test_datastreams_of_the_file_reach_the_device() -> None:
     assert isinstance(values[-1], SignalState)
     device.advance(171 * NS_PER_S)
     assert values[-1].reason == "stale"
+
+
+def test_the_bench_tools_come_to_a_broker_as_somebody_else() -> None:
+    will = 'will = { topic = "display/state", payload = "gone" }\nclient_id = "display"\nclean_session = false\n'
+    with LiveBoard(parse_board(HEAD + STATES + MQTT + will, "b.toml"), SystemClock()) as live:
+        settings = live.session.links["feed"]._settings
+    assert (settings.client_id, settings.clean_session, settings.will) == ("", True, None)
 
 
 def test_a_wire_with_topics_is_a_link_with_topics() -> None:
