@@ -28,7 +28,7 @@ test: setup ## the one gate: lint, types, import contracts, tests
 	@echo "test 3/6: lint and format (ruff)";  $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "test 4/6: types (mypy --strict)";   $(BIN)/mypy
 	@echo "test 5/6: import contracts";        $(BIN)/lint-imports --no-cache
-	@echo "test 6/6: tests (pytest)";          $(BIN)/python -m pytest
+	@echo "test 6/6: tests (pytest)";          $(BIN)/python -m pytest -n auto --dist worksteal
 
 # RPi.GPIO as it is, for one test; never in .venv itself, where rpi-lgpio may stand. A C compiler is needed.
 $(RPI_GPIO)/.ready: requirements-rpi.lock
