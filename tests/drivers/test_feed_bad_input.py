@@ -63,6 +63,16 @@ def test_a_hostile_or_damaged_message_is_counted_by_name_and_the_next_is_heard(c
     assert [value.group for value in fed.values] == [4]
 
 
+def test_what_a_group_that_nobody_wants_says_harms_no_other():
+    near, far = memory_pair("feed")
+    values = []
+    feed = SignalFeed("feed", near, values.append, station=4070, groups=frozenset({4}))
+    other = Movement(5, (Phase(3, 3100),))
+    text = SpatXmlEncoder().encode(Intersection(4070, 1, 64, 5, 1000, (other, *GOOD.groups)))
+    far.write(text.replace(b"<eventState>3", b"<eventState>12", 1), 0)
+    assert (feed.bad, [value.group for value in values]) == (0, [4])
+
+
 def test_deep_nesting_is_passed_over():
     fed = Fed()
     deep = b"<a>" * 30_000 + b"</a>" * 30_000
