@@ -100,13 +100,11 @@ def test_what_the_kernel_had_no_room_for_is_counted():
     with Far(max_datagram_b=65_507) as far:
         for _ in range(40):
             far.send(bytes(60_000))
-        lost = 0
-        while not lost:  # with the first datagram behind the gap the kernel says how many
+        for _ in range(10):  # with the first datagram behind the gap the kernel says how many
             far.link.pump(1)
             far.send(b"after")
             far.pump(2)
-            lost = far.link.counters()["dropped_inward"]
-        assert lost >= 1
+        assert far.link.counters()["dropped_inward"] >= 1
 
 
 def test_a_port_that_is_taken_is_tried_again_and_says_who_to_ask():
