@@ -90,6 +90,8 @@ class WatchdogOutput:
         self.frames = self.link_losses = self.starved = 0
         self._link, self._emit, self._line, self._active = link, emit, line, active
         self._hold_ns = hold_ms * NS_PER_MS
+        kind, time_ns = (SET, 0) if mode == "pulse" else (HOLD, self._hold_ns)
+        self._said = tuple(encode(LineEvent(line, kind, level, time_ns)) for level in (0, 1))
         self._renew_ns = self._hold_ns // FEEDS_A_HOLD
         self._again_ns = min(AGAIN_NS, self._renew_ns)
         self._fed_ns: int | None = None  # the last feed that reached the line
@@ -108,12 +110,9 @@ class WatchdogOutput:
         if now_ns < self._due_ns or self._stopped:
             return
         self._due_ns = self.wake_ns = now_ns + self._renew_ns
-        if self.mode == "pulse":
-            event = LineEvent(self._line, SET, 1 - self._level)
-        else:
-            event = LineEvent(self._line, HOLD, self._active, self._hold_ns)
+        level = 1 - self._level if self.mode == "pulse" else self._active
         try:
-            self._link.write(encode(event), now_ns)
+            self._link.write(self._said[level], now_ns)
         except LinkLost as error:
             self._due_ns = self.wake_ns = now_ns + self._again_ns  # a wire that is just being opened is soon there
             self._again_ns = min(2 * self._again_ns, self._renew_ns)
@@ -121,7 +120,7 @@ class WatchdogOutput:
             return
         self._again_ns = min(AGAIN_NS, self._renew_ns)
         self.frames += 1
-        self._level = event.value
+        self._level = level
         self._fed_ns = now_ns
         self._health(now_ns, "")
 

@@ -50,6 +50,8 @@ _FRONT_B = RECORD_HEAD.size + CHUNK_HEAD.size + 32
 _COMPRESSION_AT = RECORD_HEAD.size + CHUNK_HEAD.size
 _CHUNK_FRONT = struct.Struct("<BQ28x8sQ")
 """Of a chunk as we write it: opcode, length, compression, length of what is compressed."""
+_CHUNK_HEAD = struct.Struct("<16xQI8sQ")
+"""Of its body: uncompressed size, checksum, compression, length of what is compressed."""
 _CHUNK_REST_B = CHUNK_HEAD.size + len(COMPRESSION) + 8
 """A chunk's length is that of what is compressed and so much more."""
 
@@ -152,11 +154,12 @@ def opened(body: bytes, decompressor: zstandard.ZstdDecompressor | None = None) 
 
     `decompressor` is for those who open many: a new one costs four times the work on a small chunk.
     """
-    _, _, uncompressed_b, crc = CHUNK_HEAD.unpack_from(body)
-    if not body.startswith(COMPRESSION, CHUNK_HEAD.size):
+    if len(body) < _CHUNK_REST_B:
         return _opened_otherwise(body)
-    start = CHUNK_HEAD.size + len(COMPRESSION) + 8
-    data = memoryview(body)[start : start + int.from_bytes(body[start - 8 : start], "little")]
+    uncompressed_b, crc, compression, data_b = _CHUNK_HEAD.unpack_from(body)
+    if compression != COMPRESSION:
+        return _opened_otherwise(body)
+    data = body[_CHUNK_REST_B : _CHUNK_REST_B + data_b]
     if uncompressed_b > _LARGEST_B:
         raise ValueError("impossible size")
     if zstandard.frame_content_size(data) not in (-1, uncompressed_b):
