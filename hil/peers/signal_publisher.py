@@ -88,11 +88,16 @@ class ProgrammeCrossing:
         return SignalController("signal", link, self._programme, start_utc_ns, start_ns=start_ns)
 
     def truth(self, t_ms: int) -> list[Truth]:
-        """A fault that shows a colour shows it to the fault's end."""
+        """A fault that shows a colour shows it to the fault's end, and ends what was shown before it."""
+        faults_ms = []
         for fault in self._programme.faults:
-            if fault.kind == "status" and fault.colour is not None and fault.from_ms <= t_ms < fault.to_ms:
-                return [(group, fault.colour, fault.to_ms) for group in self.groups]
-        return [self._of_course(group, course, t_ms) for group, course in self._courses]
+            if fault.kind == "status" and fault.colour is not None:
+                if fault.from_ms <= t_ms < fault.to_ms:
+                    return [(group, fault.colour, fault.to_ms) for group in self.groups]
+                faults_ms += [fault.from_ms] if t_ms < fault.from_ms else []
+        found = [self._of_course(group, course, t_ms) for group, course in self._courses]
+        ends = [min([*faults_ms, *([] if end_ms is None else [end_ms])], default=None) for _, _, end_ms in found]
+        return [(group, word, end_ms) for (group, word, _), end_ms in zip(found, ends, strict=True)]
 
     def _of_course(self, group: int, course: Course, t_ms: int) -> Truth:
         ahead = course.ahead(t_ms, 1)
