@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.recording.digest import ChainDigest
+from drivers.recording.digest import ChainDigest, FlightDigest, inward
 
 MS = 1_000_000
 PERIOD_NS = 20 * MS
@@ -171,3 +171,24 @@ def test_records_come_out_in_canonical_order_with_their_ticks() -> None:
 def test_a_repeat_of_what_is_not_the_idle_frame_is_refused() -> None:
     with pytest.raises(ValueError, match="not its idle frame"):
         digest().repeated(0, b"rest", 1, 2, 2)
+
+
+@given(events=runs_of_events(), data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_portions_of_any_size_give_the_chain_of_one_by_one(events: list[Event], data: st.DataObject) -> None:
+    names = ["radar-1", "radar-2", "dali"]
+    single, portions = (FlightDigest(PERIOD_NS, names, IDLE) for _ in range(2))
+    portions.keys["not reckoned"] = -1
+    held: list[tuple[int, str, bytes]] = []
+    for number, (t_ns, wire, outward, passed) in enumerate(events):
+        single.passed(wire, outward, passed, t_ns)
+        held.append((t_ns, names[wire] if outward else inward(names[wire]), passed))
+        if number % 5 == 0:
+            single.decided(b"decision", t_ns)
+            held += [(t_ns, "", b"decision"), (t_ns, "not reckoned", b"tick")]
+        if data.draw(st.booleans()):
+            portions.passed_all(held)
+            held.clear()
+            assert portions.hexdigest() == single.hexdigest()
+    portions.passed_all(held)
+    assert portions.hexdigest() == single.hexdigest()
