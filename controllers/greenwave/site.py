@@ -29,7 +29,7 @@ class GreenwaveSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Signal group of the cycle track, 1 to 255 (0 means unknown in the standard, some feeds use it)."""
     distance_m: Annotated[float, msgspec.Meta(gt=0, le=1000)]
     """Way from display to stop line, in metres."""
-    board: _Name = "leezenflow"
+    board: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)] = "leezenflow"
     """A board of the catalog or the path of a file."""
     format: Literal[1] = 1
     product: Literal["greenwave"] = "greenwave"
