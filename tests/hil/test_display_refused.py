@@ -255,6 +255,7 @@ def test_a_broker_that_stands_still_darkens_the_display_and_old_messages_do_not_
     display.run(reached)
     assert display.link.counters()["link_losses"] == 0
     assert "feed: well again" in display.said
+    assert policy.figures()["feed"]["rejected"]["outlier"] > 0
     told = [(aspect, t_ns) for aspect, t_ns in looks if aspect.remaining_ms is not None]
     assert len(told) > 2
     for aspect, t_ns in told:
