@@ -12,7 +12,7 @@ from drivers.codecs.panel_frame import decode
 from drivers.codecs.spat import to_signal_states
 from drivers.codecs.spat_uper import SpatUperStream
 from drivers.codecs.spat_xml import SpatXmlStream
-from drivers.devices.panel_picture import to_png
+from drivers.devices.panel_picture import to_png, upright
 from drivers.errors import DriverError
 from drivers.quantities import DeviceHealth, Quantity, SignalState
 from drivers.units import NS_PER_S
@@ -101,7 +101,7 @@ class DisplayCollector:
                 continue
             if best is None or any(picture.rgb):
                 best = picture
-        return to_png(best) if best is not None else None
+        return to_png(upright(best), 5) if best is not None else None
 
     def lanes(self) -> Lanes:
         """What was collected."""

@@ -103,21 +103,28 @@ def frame_of(stage: Stage, bar_px: int | None, level: int = FULL_LEVEL) -> bytes
 
 def draw(stage: Stage, bar_px: int | None, level: int = FULL_LEVEL) -> Picture:
     """The picture itself."""
-    canvas = Canvas()
     if stage is Stage.DARK:
-        return canvas.picture(((0, 0, 0),))
-    down_px = 0 if bar_px is not None else _ALONE_DOWN_PX
+        return Canvas().picture(((0, 0, 0),))
+    canvas = _still(stage, bar_px is None).copy()
+    if bar_px is not None:
+        _draw_bar(canvas, stage, bar_px)
+    full = COLOURS[stage]
+    dim = (full[0] // _TRACK_SHARE, full[1] // _TRACK_SHARE, full[2] // _TRACK_SHARE)
+    return canvas.picture([dimmed(colour, level) for colour in ((0, 0, 0), full, dim, WHITE)])
+
+
+@lru_cache(maxsize=6)
+def _still(stage: Stage, alone: bool) -> Canvas:
+    """All but the column; lower where it stands alone. Not to be drawn on."""
+    canvas = Canvas()
+    down_px = _ALONE_DOWN_PX if alone else 0
     canvas.stamp(_BIKE_X, _BIKE_Y + down_px, BIKE, _WHITE)
     _draw_road(canvas, stage, _ROAD_Y + down_px)
     if stage is Stage.RED:
         canvas.fill(_STOP_X, _STOP_Y + down_px, _STOP_ACROSS_PX, _STOP_DOWN_PX, _FULL)
     else:
         _draw_arrows(canvas, stage, _SIGN_Y + down_px)
-    if bar_px is not None:
-        _draw_bar(canvas, stage, bar_px)
-    full = COLOURS[stage]
-    dim = (full[0] // _TRACK_SHARE, full[1] // _TRACK_SHARE, full[2] // _TRACK_SHARE)
-    return canvas.picture([dimmed(colour, level) for colour in ((0, 0, 0), full, dim, WHITE)])
+    return canvas
 
 
 def dimmed(colour: Colour, level: int) -> Colour:

@@ -26,6 +26,12 @@ class Canvas:
         self._cells = bytearray(ACROSS_PX * DOWN_PX)
         self._motions: list[Motion] = []
 
+    def copy(self) -> Canvas:
+        """Another one with the same on it."""
+        made = Canvas()
+        made._cells[:], made._motions[:] = self._cells, self._motions
+        return made
+
     def fill(self, x: int, y: int, width: int, height: int, colour: int) -> None:
         """A rectangle."""
         for row in range(y, y + height):

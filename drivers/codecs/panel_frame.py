@@ -26,6 +26,7 @@ of the time, and no moment is brighter than another. Motions are carried out in 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from struct import Struct
 
@@ -37,6 +38,7 @@ MAGIC, MAGIC_MOVING = b"LP1", b"LP2"
 MOST_MOTIONS = 8
 BEATS_PER_S = 30
 _MOTION = Struct("<BBBBbbH")
+_CELL = re.compile(rb"(?s)...")
 _ANY = bytes((0,)) + b"\1" * 255
 MAX_WIDTH_PX, MAX_HEIGHT_PX = 192, 64
 MAX_FRAME_BYTES = 1 << 17
@@ -118,9 +120,9 @@ def encode(picture: Picture) -> bytes:
     count = width * height
     if len(rgb) != 3 * count:
         raise ValueError(f"{len(rgb)} bytes for {width} x {height} px: 3 a pixel make {3 * count}")
-    cells = list(zip(rgb[0::3], rgb[1::3], rgb[2::3], strict=True))
+    cells: list[bytes] = _CELL.findall(rgb)
     palette = {colour: number for number, colour in enumerate(dict.fromkeys(cells))}
-    pixels = [palette[cell] for cell in cells]
+    pixels = list(map(palette.__getitem__, cells))
     offsets = _copy_offsets(width)
     bits = (len(palette) + len(offsets) - 1).bit_length()
     planes = _planes(pixels, len(palette))
@@ -131,7 +133,7 @@ def encode(picture: Picture) -> bytes:
         _put_motions(frame, picture)
     _put_varint(frame, len(palette))
     for colour in palette:
-        frame += bytes(colour)
+        frame += colour
     at = 0
     while at < count:
         length, code = 0, 0

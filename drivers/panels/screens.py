@@ -214,7 +214,7 @@ SCREENS: dict[str, Callable[[ScreenSettings], Screen]] = {
 _INSTALL = {
     "rgbmatrix": "from its source, as docs/leezenflow.md says",
     "piomatter": "pip install 'leeze[pi5]'",
-    "emulator": "pip install 'leeze[emulator]'",
+    "emulator": "pip install RGBMatrixEmulator",
     "terminal": "pip install leeze",
     "png": "pip install leeze",
 }
