@@ -33,11 +33,27 @@ _TOLERANCE_MS = 1000
 
 class Span(msgspec.Struct, frozen=True, gc=False):
     """A stretch of `go` or of waiting until `end_ns`; FOREVER_NS where the end is not known. It begins where the one
-    before it ends.
+    before it ends. Not `told`: the colour is sure until `end_ns`, but nothing says that it ends there.
     """
 
     go: bool
     end_ns: int
+    told: bool = True
+
+
+def marks_ms(
+    phase: SignalPhase, not_before_ms: int = 0, min_confidence_pct: int = 50
+) -> tuple[int | None, int | None, int | None]:
+    """(min, max, likely) as far as each may be used; likely is kept between the others where these are in order."""
+    least = _mark(phase.min_end_ms, not_before_ms)
+    most = _mark(phase.max_end_ms, not_before_ms)
+    likely = _mark(phase.likely_ms, not_before_ms)
+    if phase.confidence_pct is not None and phase.confidence_pct < min_confidence_pct:
+        likely = None
+    if likely is not None and (least is None or most is None or least <= most):
+        likely = likely if least is None else max(least, likely)
+        likely = likely if most is None else min(most, likely)
+    return least, most, likely
 
 
 def end_ms(phase: SignalPhase, not_before_ms: int = 0, min_confidence_pct: int = 50) -> int | None:
@@ -45,19 +61,17 @@ def end_ms(phase: SignalPhase, not_before_ms: int = 0, min_confidence_pct: int =
 
     Example: a red with min 11300, max 22300, likely 12300 (96 %) ends at 12300; with max alone at 22300.
     """
-    least = _mark(phase.min_end_ms, not_before_ms)
-    most = _mark(phase.max_end_ms, not_before_ms)
-    likely = _mark(phase.likely_ms, not_before_ms)
-    if likely is not None and (phase.confidence_pct is None or phase.confidence_pct >= min_confidence_pct):
-        if least is None or most is None or least <= most:
-            likely = likely if least is None else max(least, likely)
-            likely = likely if most is None else min(most, likely)
-        return likely
-    if phase.state == RED:
+    least, most, likely = marks_ms(phase, not_before_ms, min_confidence_pct)
+    return bound_ms(phase.state, least, most) if likely is None else likely
+
+
+def bound_ms(state: int, least: int | None, most: int | None) -> int | None:
+    """The end by the table above where there is no likely one."""
+    if state == RED:
         return most
-    if phase.state == RED_AMBER:
+    if state == RED_AMBER:
         return least if most is None else most
-    if phase.state in AMBERS and least is None:
+    if state in AMBERS and least is None:
         return most
     return least
 

@@ -24,7 +24,8 @@ import msgspec
 from controllers.core.contract import Command, PanelFrame
 from controllers.core.timebase import TimeBase
 from controllers.greenwave.brightness import Brightness
-from controllers.greenwave.countdown import BLANK_STATUS, Span, span_at, spans_of
+from controllers.greenwave.countdown import BLANK_STATUS, Span, span_at
+from controllers.greenwave.forecast import Outlook
 from controllers.greenwave.picture import BAR_PX, HEIGHT_PX, WIDTH_PX, Aspect, Stage, frame_of
 from controllers.greenwave.site import GreenwaveSite, to_ns
 from drivers.errors import InputError
@@ -69,6 +70,7 @@ class GreenwavePolicy:
         self._max_error_ns = site.max_error_ms * NS_PER_MS
         self._full_ns = to_ns(site.bar_full_s)
         self._clock = TimeBase(to_ns(site.clock_stall_s), site.transport_delay_ms * NS_PER_MS)
+        self._outlook = Outlook(self._normal_ns, site.min_confidence_pct, site.learnt_pct, site.amber_is_green)
         self._spans: tuple[Span, ...] = ()
         self._heard_ns = 0
         self._light = Brightness(site)
@@ -88,6 +90,7 @@ class GreenwavePolicy:
             elif isinstance(value, DeviceHealth) and value.source == site.feed and not value.ok:
                 self._spans = ()
                 self._clock.doubt()
+                self._outlook.lose(value.t_ns)
         self._clock.forget_if_lost(now_ns)
         self.aspect, self.wake_ns = self._look(now_ns)
         if self._clock.phase_ns:
@@ -107,9 +110,9 @@ class GreenwavePolicy:
         written_ns = self._clock.written_ns(value.t_ns, value.message_ms)
         if value.status & BLANK_STATUS or not self._clock.trusted:
             self._spans = ()
+            self._outlook.lose(value.t_ns)
         elif written_ns is not None:
-            site = self.site
-            self._spans = spans_of(value.phases, written_ns, site.min_confidence_pct, site.amber_is_green)
+            self._spans = self._outlook.hear(value.phases, written_ns)
             self._heard_ns = value.t_ns
 
     def _look(self, now_ns: int) -> tuple[Aspect, int]:
@@ -127,18 +130,21 @@ class GreenwavePolicy:
             if fast is not None:
                 wake_ns = min(wake_ns, fast.end_ns - self._fast_ns)
         if slow is not None and slow.go:
-            stage, end_ns = Stage.GREEN, slow.end_ns - self._fast_ns
+            stage, end_ns, told = Stage.GREEN, slow.end_ns - self._fast_ns, slow.told
         elif fast is not None and fast.go:
-            stage, end_ns = Stage.HURRY, fast.end_ns - self._fast_ns
+            stage, end_ns, told = Stage.HURRY, fast.end_ns - self._fast_ns, fast.told
         elif slow is not None:
-            stage, end_ns = Stage.RED, slow.end_ns - self._normal_ns
-            fresh = fresh and slow.end_ns < FOREVER_NS
+            stage, end_ns, told = Stage.RED, slow.end_ns - self._normal_ns, slow.told
         else:
             return _DARK, wake_ns
         go = stage is not Stage.RED
         self._unbind(go, now_ns)
         if not fresh:
             return Aspect(stage, None, None), wake_ns
+        if not told:
+            # nobody knows the end; a bar that had run out rests empty until the stage ends
+            empty = self._bar is not None and self._bar.left_ns(now_ns) == 0
+            return (Aspect(stage, 0, 0) if empty else Aspect(stage, None, None)), wake_ns
         left_ns = end_ns - now_ns
         if self._bar is not None:
             left_ns = min(left_ns, self._bar.left_ns(now_ns))
@@ -174,6 +180,7 @@ class GreenwavePolicy:
             "wake_ns": self.wake_ns,
             "aspect": msgspec.to_builtins(self.aspect),
             "clock": self._clock.snapshot(),
+            "outlook": self._outlook.snapshot(),
             "spans": msgspec.to_builtins(self._spans),
             "heard_ns": self._heard_ns,
             "light": self._light.snapshot(),
@@ -186,6 +193,7 @@ class GreenwavePolicy:
         self.wake_ns = state["wake_ns"]
         self.aspect = msgspec.convert(state["aspect"], Aspect)
         self._clock.restore(state["clock"])
+        self._outlook.restore(state["outlook"])
         self._spans = msgspec.convert(state["spans"], tuple[Span, ...])
         self._heard_ns = state["heard_ns"]
         drawn = state["drawn"]

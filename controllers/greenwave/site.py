@@ -45,13 +45,15 @@ class GreenwaveSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """From the controller's time stamp to the arrival of a message that nothing held up. 100 if measured so."""
     min_confidence_pct: Annotated[int, msgspec.Meta(ge=0, le=100)] = 50
     """A likely end with less confidence is not used; one without any is."""
+    learnt_pct: Annotated[int, msgspec.Meta(ge=0, le=100)] = 70
+    """A learnt end with fewer of the votes is not told. 0: nothing is learnt, whatever the feed leaves open."""
     amber_is_green: bool = True
     """Münster's practice: green is shown to the end of amber. False ends it with green."""
     clock_stall_s: Annotated[float, msgspec.Meta(ge=0.2, le=60)] = 2.0
     """A message clock that stands for longer is not trusted."""
-    degrade_s: Annotated[float, msgspec.Meta(ge=0.2, le=60)] = 3.0
+    degrade_s: Annotated[float, msgspec.Meta(ge=0.2, le=60)] = 1.0
     """Without a message for so long the bar goes and nobody is hurried."""
-    stale_s: Annotated[float, msgspec.Meta(ge=1, le=60)] = 15.0
+    stale_s: Annotated[float, msgspec.Meta(ge=1, le=60)] = 3.0
     """Without a message for so long the display is dark."""
     max_error_ms: Annotated[int, msgspec.Meta(ge=50, le=5000)] = 1500
     """While the error bound of the controller's clock (docs/timing.md) is above this, the display is dark."""

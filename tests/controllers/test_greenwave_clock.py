@@ -20,7 +20,9 @@ from drivers.settings import to_struct
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.traffic.chance import draw
 
-SITE = GreenwaveSite(name="test", station=4070, group=7, distance_m=50, speed_kmh=18, fast_kmh=25)
+SITE = GreenwaveSite(
+    name="test", station=4070, group=7, distance_m=50, speed_kmh=18, fast_kmh=25, degrade_s=3, stale_s=15
+)
 PERIOD_NS = 100 * NS_PER_MS
 NOON_MS = 200 * 86_400_000
 CYCLE = ((3, 30_000), (4, 1_000), (6, 15_000), (8, 3_000))

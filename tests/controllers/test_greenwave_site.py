@@ -14,7 +14,7 @@ GOOD = 'name = "hoerstertor"\nstation = 4070\ngroup = 7\ndistance_m = 120\n'
 def test_a_short_file_gets_the_stated_defaults() -> None:
     site = parse_toml('format = 1\nproduct = "greenwave"\n' + GOOD, GreenwaveSite, "site.toml")
     assert (site.feed, site.panel) == ("feed", "panel")
-    assert (site.speed_kmh, site.fast_kmh, site.stale_s) == (18, 23, 15)
+    assert (site.speed_kmh, site.fast_kmh, site.stale_s) == (18, 23, 3)
 
 
 def test_riding_times_are_whole_nanoseconds_from_distance_and_speed() -> None:
@@ -40,7 +40,8 @@ def test_riding_times_are_whole_nanoseconds_from_distance_and_speed() -> None:
         ("format = 2", r"\$.format"),
         ('product = "lighting"', r"\$.product"),
         ("speed_kmh = 24", "`fast_kmh` 23 is below `speed_kmh` 24; swap"),
-        ("degrade_s = 16", "`degrade_s` 16 is above `stale_s` 15"),
+        ("degrade_s = 4", "`degrade_s` 4 is above `stale_s` 3"),
+        ("learnt_pct = 101", r"\$.learnt_pct"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_place(extra: str, says: str) -> None:
