@@ -117,8 +117,11 @@ def _time_of_day_ms(text: str | None) -> int:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from drivers.clock import SystemClock
+    from drivers.units import NS_PER_S
+
     if text is None:
-        now = datetime.now(ZoneInfo("Europe/Berlin"))
+        now = datetime.fromtimestamp(SystemClock().utc_ns() // NS_PER_S, ZoneInfo("Europe/Berlin"))
         return ((now.hour * 60 + now.minute) * 60 + now.second) * 1000
     try:
         hour, minute = (int(part) if part.isascii() and part.isdigit() else 99 for part in text.split(":"))

@@ -263,3 +263,29 @@ def test_a_broker_that_stands_still_darkens_the_display_and_old_messages_do_not_
         assert aspect.stage is Stage.RED, f"{aspect}; the track is red for its first 34 s, red-amber included"
         assert aspect.remaining_ms is not None
         assert abs(at_ms + aspect.remaining_ms - 34_000) <= 1000
+
+
+def test_a_broker_that_stands_still_for_longer_is_a_loss_and_the_display_comes_back(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    served = stack.enter_context(Broker(tmp_path))
+    assert served.process_id is not None
+    stack.callback(os.kill, served.process_id, signal.SIGCONT)
+    display = Display(tmp_path, served.port, "keepalive_s = 1")
+    stack.callback(display.close)
+    told = f"wire feed: localhost:{served.port}: says nothing for 1 s; is the network up?"
+    steps: list[tuple[Callable[[], bool], int | None]] = [
+        (lambda: display.link.is_open, signal.SIGSTOP),
+        (lambda: told in display.said, signal.SIGCONT),
+        (lambda: display.link.is_open, None),
+    ]
+
+    def reached() -> bool:
+        if steps[0][0]():
+            number = steps.pop(0)[1]
+            if number is not None:
+                os.kill(served.process_id or 0, number)
+        return not steps
+
+    display.run(reached)
+    assert display.link.counters()["link_losses"] == 1
