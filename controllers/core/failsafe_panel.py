@@ -44,7 +44,9 @@ def _measured(frame: bytes) -> tuple[int, int, int, int]:
     """Width and height, bytes of its picture, and their light. Raises PanelFrameError."""
     picture = decode(frame)
     rgb = picture.rgb
-    light = sum(rgb.count(value) * value * value for value in set(rgb))
+    light = 0
+    for value in set(rgb):
+        light += rgb.count(value) * value * value
     return picture.width_px, picture.height_px, len(rgb), light
 
 

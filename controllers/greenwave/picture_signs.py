@@ -132,8 +132,7 @@ def sign(name: str) -> bytes:
 
 
 def _write(canvas: Canvas, text: str, y: int, colour: int) -> None:
-    across = sum(len(_LETTERS[letter][0]) + 1 for letter in text) - 1
-    x = (ACROSS_PX - across) // 2
+    x = (ACROSS_PX + 1 - len("".join(_LETTERS[letter][0] + " " for letter in text))) // 2
     for letter in text:
         canvas.stamp(x, y, _LETTERS[letter], colour)
         x += len(_LETTERS[letter][0]) + 1
