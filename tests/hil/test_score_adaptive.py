@@ -42,8 +42,8 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], d
 
 @pytest.mark.parametrize("says", SAYS)
 @pytest.mark.parametrize("hindered", [False, True])
-def test_no_colour_is_wrong_for_longer_than_an_outage(scored: Any, says: str, hindered: bool) -> None:
-    assert scored[says, hindered]["wrong_colour_s"] <= (2.0 if hindered else 0.0)
+def test_no_colour_is_wrong_for_longer_than_the_outages(scored: Any, says: str, hindered: bool) -> None:
+    assert scored[says, hindered]["wrong_colour_s"] <= (4.0 if hindered else 0.0)
 
 
 def test_likely_times_are_shown_as_they_are_meant(scored: Any) -> None:
@@ -65,8 +65,8 @@ def test_late_and_lost_messages_cost_likely_times_little(scored: Any) -> None:
 
 @pytest.mark.xfail(
     strict=True,
-    reason="red counts to maxEndTime: 22 s too late in the middle. The group's own lengths, learnt, or the minimum, "
-    "are nearer; five seconds before its end every phase is told to the second by its minimum",
+    reason="five seconds before its end every phase is told to the second by its minimum, for what follows the road's "
+    "green is fixed; shown are 17 % (the maximum, where it kept two promises: 22 s too late), the minimum never",
 )
 def test_min_and_max_are_shown_at_least_as_truly_as_the_minimum_alone(scored: Any) -> None:
     found = scored["min-max", False]
@@ -74,28 +74,29 @@ def test_min_and_max_are_shown_at_least_as_truly_as_the_minimum_alone(scored: An
         assert found[f"within_1s_at_{horizon_s}s"] >= found["baseline"][f"within_1s_at_{horizon_s}s"]
 
 
-@pytest.mark.xfail(strict=True, reason="a red with a minimum alone shows no number in ten minutes: nothing is learnt")
+@pytest.mark.xfail(
+    strict=True,
+    reason="five seconds before the end of red its minimum is right every time in this signal, ten seconds before "
+    "seldom; it has to keep its promise all through a phase to be told, so one red in five shows a number",
+)
 def test_a_minimum_alone_leads_to_numbers_learnt(scored: Any) -> None:
     found = scored["min", False]
     assert found["wait_within_1s_at_5s"] > 0.3
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the minimum of a green that runs on has passed when the next message is late: dark for 20 s of 20 minutes, "
-    "and the countdown rises 39 times as green goes over into amber",
-)
 def test_late_and_lost_messages_neither_darken_nor_lift_a_minimum_alone(scored: Any) -> None:
     found = scored["min", True]
     assert (found["needless_dark_s"], found["upward_jumps"]) == (0, 0)
 
 
-@pytest.mark.xfail(strict=True, reason="a green without times is dark; its colour is known, so it can be shown")
 def test_states_alone_are_shown_by_their_colour(scored: Any) -> None:
     assert scored["states", False]["needless_dark_s"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="nothing is learnt from states: no number is ever shown")
+@pytest.mark.xfail(
+    strict=True,
+    reason="the lengths of this signal are by chance, and what is uncertain is not told: 9 % of ends, 5 s before",
+)
 def test_states_alone_lead_to_numbers_learnt(scored: Any) -> None:
     found = scored["states", False]
     assert found["within_1s_at_5s"] > 0.3
@@ -122,10 +123,5 @@ def test_the_countdown_down_the_road_never_jumps_up(down_the_road: dict[str, Any
     assert down_the_road["upward_jumps"] == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="from red on four phases reach 18 s ahead, to the end of amber; a rider here is there in 24 s. After amber "
-    "comes red, of unknown length: wait without a bar, in place of 200 s of darkness in 20 minutes",
-)
 def test_down_the_road_it_is_seldom_dark(down_the_road: dict[str, Any]) -> None:
     assert down_the_road["dark_s"] < 0.05 * down_the_road["shown_s"]
