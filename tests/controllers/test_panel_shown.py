@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +166,24 @@ def test_the_panel_unit_feeds_its_watchdog_and_names_options_that_there_are(caps
     for word in text("leeze.panel.env", Path("/x/y")).split():
         if word.removeprefix("LEEZE_PANEL=").startswith("--"):
             assert word.removeprefix("LEEZE_PANEL=") in known
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here (Debian: systemd)")
+def test_systemd_finds_no_fault_with_the_panel_unit_and_calls_its_exposure_ok(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "leeze-drivers"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert main(["unit", "--into", str(tmp_path), "--program", str(program.with_name("leeze-controllers"))]) == 0
+    folder = tmp_path / "etc" / "systemd" / "system"
+    (folder / "leeze@.service").unlink()  # judged by its own test
+    name = "leeze-panel@x.service"
+    said = [
+        subprocess.run(["systemd-analyze", *words], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+        for words in (["verify", name], ["security", "--offline=yes", "leeze-panel@.service"])
+    ]
+    assert (said[0].returncode, said[0].stderr) == (0, "")
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", said[1].stdout)
+    assert found, said[1].stderr
+    assert float(found[1]) <= 3.0
+    assert (tmp_path / "etc" / "leeze" / "example.panel.env").exists()
