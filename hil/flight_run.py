@@ -239,20 +239,24 @@ class FlightRun:
         `closed`: what was said until then is all in the record. A count of ticks stands behind the tick of its time; a
         digest, a gap and the end of a cut file may stand anywhere, what is too much there is held to what follows.
         """
-        if pending is not None:
+        if isinstance(pending, WireBytes):
+            self._hear(pending)
+        elif pending is not None:
             self._deliver(pending)
-        expected = self._expected
+        expected, said = self._expected, self._said
         until_ns = 0
-        if following is not None:
+        if isinstance(following, WireBytes):
+            until_ns = following.t_ns
+        elif following is not None:
             until_ns = following.t_ns
             if isinstance(following, Ticks):
                 until_ns += 1
-            elif isinstance(following, Digest | Gap):
+            elif isinstance(following, (Digest, Gap)):
                 until_ns, closed = 0, False
         self._run_to(until_ns)
-        if len(self._said) < len(expected):  # the tick at the time of `following` ran before it came, by the record
+        if len(said) < len(expected):  # the tick at the time of `following` ran before it came, by the record
             self._run_to(expected[-1][0] + 1)
-        if expected or self._said:
+        if expected or said:
             self._compare(closed)
 
     def _run_to(self, until_ns: int) -> None:
@@ -294,19 +298,21 @@ class FlightRun:
         for watchdog in self._watchdogs:
             watchdog.feed(now_ns)
 
+    def _hear(self, event: WireBytes) -> None:
+        """What came in."""
+        name, data, t_ns = event.wire, event.data, event.t_ns
+        link = self._links.get(name) or self._wire(name)
+        self._heard_ns = t_ns
+        self._passed.append((t_ns, self._inward[name], data))
+        if data != self._idle.get(name):
+            self._before.append(event)
+        link.receiver(data, t_ns)
+        if len(self._passed) >= BATCH:
+            self._chain_on()
+
     def _deliver(self, event: Event) -> None:
         t_ns = event.t_ns
-        if isinstance(event, WireBytes):
-            self._heard_ns = t_ns
-            name, data = event.wire, event.data
-            link = self._links.get(name) or self._wire(name)
-            self._passed.append((t_ns, self._inward[name], data))
-            if data != self._idle.get(name):
-                self._before.append(event)
-            link.receiver(data, t_ns)
-            if len(self._passed) >= BATCH:
-                self._chain_on()
-        elif isinstance(event, Ticks):
+        if isinstance(event, Ticks):
             if self._skip and self._ran - self._counted != event.ran:
                 self._differs("ticks run in this block", event.ran, self._ran - self._counted, t_ns)
             self._counted = self._ran

@@ -122,7 +122,8 @@ class ChainDigest:
         `keys`: 2 * wire + outward by name, -1 for what is not to be reckoned.
         """
         runs, idle, waiting = self._runs, self._idle, self._waiting
-        from_ns, to_ns = self._tick_from_ns, self._tick_to_ns
+        from_ns, to_ns, block_end_ns = self._tick_from_ns, self._tick_to_ns, self._block_end_ns
+        pending, period_ns, pack, quiet = self._pending, self._period_ns, _HEAD.pack, self._on_record is None
         for t_ns, name, data in records:
             key = keys[name]
             if key < 0:
@@ -130,11 +131,21 @@ class ChainDigest:
             run = runs[key]
             if run is not None or data == idle[key]:
                 self.passed(key >> 1, bool(key & 1), data, t_ns)
-                from_ns, to_ns = self._tick_from_ns, self._tick_to_ns
+                from_ns, to_ns, block_end_ns = self._tick_from_ns, self._tick_to_ns, self._block_end_ns
                 continue
             if not from_ns < t_ns <= to_ns:
-                self._turn(t_ns)
-                from_ns, to_ns = self._tick_from_ns, self._tick_to_ns
+                tick = -(-t_ns // period_ns)
+                tick_ns = tick * period_ns
+                if quiet and len(waiting) == 1 and waiting[0][2] is None and tick_ns <= block_end_ns < FOREVER_NS:
+                    record = waiting.pop()  # as `_turn` does, for the usual tick
+                    pending += pack(self._tick, record[0], len(record[1])) + record[1]
+                    if len(pending) >= FOLD_BYTES:
+                        self._fold()
+                    self._tick, self._tick_to_ns, to_ns = tick, tick_ns, tick_ns
+                    self._tick_from_ns = from_ns = tick_ns - period_ns
+                else:
+                    self._turn(t_ns)
+                    from_ns, to_ns, block_end_ns = self._tick_from_ns, self._tick_to_ns, self._block_end_ns
             waiting.append((key, data, None))
 
     def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
