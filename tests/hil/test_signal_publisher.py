@@ -249,6 +249,15 @@ def test_datagrams_reach_a_port_of_ours_as_its_own_process_ends_with_143(form: s
     assert all(read(message)[0].station == 4070 for message in heard)
 
 
+def test_after_its_seconds_it_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        hil(["peer", "signal-controller", "--udp", "127.0.0.1:9", "--programme", "adaptive", "--seconds", "0.2"]) == 0
+    )
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("station 4070, groups 4, 7: spat-xml to 127.0.0.1:9, UDP; begins ")
+    assert said[-1].endswith(" not")
+
+
 def test_a_message_that_no_datagram_can_hold_is_told() -> None:
     way = DatagramWay("127.0.0.1", 9)
     assert not way.send(bytes(70_000), 0)
