@@ -14,6 +14,11 @@ from typing import Generic, TypeVar
 
 Outcome = TypeVar("Outcome")
 
+STACK_B = 1 << 20
+"""Of every thread from here on, also those of libraries. Of the usual 8 MiB a service with locked memory holds all."""
+
+threading.stack_size(STACK_B)
+
 JOIN_S = 2.0
 """How long `close` waits for a call that is under way."""
 

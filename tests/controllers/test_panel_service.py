@@ -114,7 +114,7 @@ def colours(rgb: bytes) -> set[tuple[int, int, int]]:
 def test_a_display_shows_goes_dark_with_its_controller_comes_back_and_can_be_run_again(
     display: Display, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = display.start()
+    first = display.start("--metrics", "127.0.0.1:0")  # with all that there is
     display.until(lambda: COLOURS[Stage.RED] in colours(display.last()))
     assert display.panel.options() == "32 32 3 adafruit-hat True"
     status = Path(f"/proc/{first.pid}/status").read_text()
