@@ -62,7 +62,7 @@ class Outlook:
         self._asked_ns = 0
         self._heard_ns = 0
         self._open = False  # the message left something open
-        self._sure = False  # this phase's learnt end has been told
+        self._told_ns = 0  # the running phase's end as it was told, being learnt
 
     def lose(self, t_ns: int) -> None:
         """From `t_ns` on nobody knows what the signal does."""
@@ -85,7 +85,7 @@ class Outlook:
         changed = state != record.state
         if changed:
             record.change(written_ns, state)
-            self._sure = False
+            self._told_ns = 0
         if self._learner is not None:
             self._learner.observe(written_ns, state)
             late = self._forecast is not None and self._forecast.state != state  # it reckons in whole seconds
@@ -183,7 +183,7 @@ class Outlook:
         if mark_ns is not None and record.proved(state, MARK):
             return mark_ns, False
         if learnt_ns is not None and record.allowed(state, LEARNT):
-            self._sure = True
+            self._told_ns = learnt_ns
             return learnt_ns, True
         if mark_ns is not None and record.allowed(state, MARK):
             return mark_ns, False
@@ -200,9 +200,11 @@ class Outlook:
                 return None
             end_ns = record.since_ns + usual_ns
         else:
+            if not forecast.phases and self._told_ns > written_ns:
+                return self._told_ns  # it is as old as any before: what was told is counted down
             told = forecast.phases[0] if forecast.phases else None
             # once told it is told on, with less: a bar that comes and goes is of no use
-            enough_pct = self._learnt_pct * 2 // 3 if self._sure else self._learnt_pct
+            enough_pct = self._learnt_pct * 2 // 3 if self._told_ns else self._learnt_pct
             if told is None or told.state != state or told.confidence_pct < enough_pct:
                 return None
             end_ns = told.end_ns
@@ -274,7 +276,7 @@ class Outlook:
             "forecast": msgspec.to_builtins(self._forecast),
             "asked_ns": self._asked_ns,
             "heard_ns": self._heard_ns,
-            "sure": self._sure,
+            "told_ns": self._told_ns,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -287,4 +289,8 @@ class Outlook:
             self._learner = PhaseLearner()
             self._learner.restore(state["learner"])
             self._forecast = msgspec.convert(state["forecast"], Forecast | None)
-        self._asked_ns, self._heard_ns, self._sure = state["asked_ns"], state["heard_ns"], state["sure"]
+        self._asked_ns, self._heard_ns, self._told_ns = (
+            state["asked_ns"],
+            state["heard_ns"],
+            state["told_ns"],
+        )

@@ -3,7 +3,9 @@
 A promise is an end told for the running phase by one source: a mark of the feed that is only a bound (MARK), or what
 was learnt (LEARNT). When the phase ends, each source is held to what it said five seconds before (of a shorter phase,
 to what it said first). More than `TOLERANCE_NS` off is broken. A broken promise costs the source the state's next
-promises until it would have kept two in a row; what it would have said is judged all the while.
+promises until it would have kept two in a row; what it would have said is judged all the while. Of learnt ends some
+are wrong, as their confidence says: there one broken promise costs so much only where the last four were kept (it is
+another programme) or none before, else the second in a row does.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from typing import Any
 from drivers.units import NS_PER_MS, NS_PER_S
 
 MARK, LEARNT = 0, 1
-TOLERANCE_NS = 1100 * NS_PER_MS
-"""A second, and one message."""
+TOLERANCE_NS = 2100 * NS_PER_MS
+"""A second, the second in which a feed of one message a second tells of a change, and a tick."""
 JUDGED_NS = 5 * NS_PER_S
 PENALTY = 2
 PROVED = 2
@@ -75,7 +77,12 @@ class Record:
                 key = self.state * 2 + source
                 kept = self._kept.get(key, 0)
                 missed = abs(end_ns - t_ns) > TOLERANCE_NS
-                self._kept[key] = -PENALTY if missed else min(MOST_KEPT, kept + 1)
+                if not missed:
+                    self._kept[key] = min(MOST_KEPT, kept + 1)
+                elif source == LEARNT and 0 < kept < MOST_KEPT:
+                    self._kept[key] = 0
+                else:
+                    self._kept[key] = -PENALTY
 
     def allowed(self, state: int, source: int) -> bool:
         """Whether what `source` says of the end of `state` may be promised."""

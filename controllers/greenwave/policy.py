@@ -8,10 +8,11 @@ With ``normal`` and ``fast`` as riding times from display to stop line at the si
 * RED while the signal is red at t + normal, until a rider at normal speed arrives at green.
 * DARK in all other cases: the feed is silent or in doubt, the signal does not work, or what comes then is not known.
 
-The bar of green runs on into yellow and is empty when even the fast are too late; that of red is empty when green is
-shown. Shown time never rises within a stage: if the feed moves an end away the bar holds until the time left is its
-own again. After `degrade_s` without message there is no bar and no hurry, after `stale_s` nothing at all; nor is there
-while the controller's clock is not known to `max_error_ms`.
+What is known, and which ends are told, is said in forecast. Where the end is not known there is no bar. The bar of
+green runs on into yellow and is empty when even the fast are too late; that of red is empty when green is shown. Shown
+time never rises within a stage: if the feed moves an end away the bar holds until the time left is its own again; one
+that ran out rests empty while nobody knows when the stage ends. After `degrade_s` without message there is no bar and
+no hurry, after `stale_s` nothing at all; nor is there while the controller's clock is not known to `max_error_ms`.
 """
 
 from __future__ import annotations
@@ -143,8 +144,10 @@ class GreenwavePolicy:
             return Aspect(stage, None, None), wake_ns
         if not told:
             # nobody knows the end; a bar that had run out rests empty until the stage ends
-            empty = self._bar is not None and self._bar.left_ns(now_ns) == 0
-            return (Aspect(stage, 0, 0) if empty else Aspect(stage, None, None)), wake_ns
+            bar = self._bar
+            if bar is not None and self.aspect.bar_px is not None and bar.left_ns(now_ns) == 0:
+                return Aspect(stage, 0, 0), wake_ns
+            return Aspect(stage, None, None), wake_ns
         left_ns = end_ns - now_ns
         if self._bar is not None:
             left_ns = min(left_ns, self._bar.left_ns(now_ns))
