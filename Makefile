@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 RPI_GPIO := $(VENV)/rpi-gpio
+EMULATOR := $(VENV)/rgbmatrix-emulator
 
 .PHONY: setup test demo bench lock boards-lock machines clean help
 
@@ -23,8 +24,11 @@ $(STAMP): requirements.lock pyproject.toml
 
 test: setup ## the one gate: lint, types, import contracts, tests
 	@echo "test 1/6: Debian packages that some tests need"; .ci/debian-packages $(BIN)/python
-	@echo "test 2/6: RPi.GPIO in $(RPI_GPIO)"; $(MAKE) --silent $(RPI_GPIO)/.ready 2>/dev/null \
-		|| echo "  it does not build here (see $(RPI_GPIO).log); its test is skipped"
+	@echo "test 2/6: RPi.GPIO and RGBMatrixEmulator in folders of their own"
+	@$(MAKE) --silent $(RPI_GPIO)/.ready 2>/dev/null \
+		|| echo "  RPi.GPIO does not build here (see $(RPI_GPIO).log); its test is skipped"
+	@$(MAKE) --silent $(EMULATOR)/.ready 2>/dev/null \
+		|| echo "  RGBMatrixEmulator cannot be had here (see $(EMULATOR).log); its test is skipped"
 	@echo "test 3/6: lint and format (ruff)";  $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "test 4/6: types (mypy --strict)";   $(BIN)/mypy
 	@echo "test 5/6: import contracts";        $(BIN)/lint-imports --no-cache
@@ -35,6 +39,12 @@ $(RPI_GPIO)/.ready: requirements-rpi.lock
 	@rm -rf $(RPI_GPIO)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes \
 		--target $(RPI_GPIO) -r requirements-rpi.lock 2>$(RPI_GPIO).log
+	@touch $@
+
+$(EMULATOR)/.ready: requirements-emulator.lock
+	@rm -rf $(EMULATOR)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--target $(EMULATOR) -r requirements-emulator.lock 2>$(EMULATOR).log
 	@touch $@
 
 demo: setup ## both cases on the in-process bench, live in the terminal; report, traces and panel picture in out/
