@@ -194,7 +194,7 @@ def families(picture: dict[str, Any]) -> Iterator[Metric]:
 
 _LOCK: Final = {"locked": 1.0, "holdover": 0.5}
 _FEED: Final = (
-    ("offset_ms", "feed_offset_milliseconds", "Of the feed's clock, with the least transport delay."),
+    ("ahead_ms", "feed_offset_milliseconds", "The feed's clock ahead of this machine's, less the least delay."),
     ("error_ms", "feed_error_milliseconds", "Bound of that."),
     ("drift_ppm", "feed_drift_ppm", "Of the feed's clock."),
     ("age_ms", "feed_age_milliseconds", "Since the last message."),

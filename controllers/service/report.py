@@ -11,7 +11,7 @@ from boards.parts import part_name
 from controllers.service.assemble import Controller
 from controllers.service.status import Status
 from controllers.service.wall_time import WallClock
-from drivers.units import NS_PER_S
+from drivers.units import NS_PER_MS, NS_PER_S
 
 Figures = Callable[[], dict[str, Any] | None]
 """Figures of one thing, JSON-able; None where it is not there."""
@@ -60,7 +60,7 @@ class Report:
         board, status, cycle = self._controller.board, self._status, self._controller.cycle
         description = board.description
         wall = status.wall(t_ns)
-        policy: dict[str, Any] = getattr(cycle.policy, "figures", dict)()
+        policy = _of_policy(cycle.policy, t_ns, None if wall is None else wall[0])
         up_ns = t_ns - self._started_ns
         picture: dict[str, Any] = {
             "controller": cycle.name,
@@ -110,3 +110,19 @@ class Report:
 
 def _iso(utc_ns: int) -> str:
     return datetime.fromtimestamp(utc_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _of_policy(policy: object, t_ns: int, utc_ns: int | None) -> dict[str, Any]:
+    """What a policy says of itself, as of `t_ns`; of a feed also how far its clock is ahead of this machine's."""
+    figures: Callable[[int], dict[str, Any]] | None = getattr(policy, "figures", None)
+    if figures is None:
+        return {}
+    found = figures(t_ns)
+    feed = found.get("feed")
+    if feed is not None and feed.get("offset_ms") is not None and utc_ns is not None:
+        now = datetime.fromtimestamp(utc_ns // NS_PER_S, UTC)
+        began, ends = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1000 for year in (now.year, now.year + 1))
+        told_ms, year_ms = t_ns // NS_PER_MS - feed["offset_ms"], ends - began  # stamps begin anew with each year
+        ahead_ms = (told_ms - utc_ns // NS_PER_MS + began + year_ms // 2) % year_ms - year_ms // 2
+        return found | {"feed": feed | {"ahead_ms": ahead_ms}}
+    return found

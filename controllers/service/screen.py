@@ -190,8 +190,8 @@ class Screen:
             return []
         state = feed.get("state", "lost")
         text = self._good(self._w(state)) if state == "locked" else self._bad(self._w(state))
-        if feed.get("offset_ms") is not None:
-            text += f", {self._w('offset')} {feed['offset_ms']} ms ± {feed['error_ms']} ms"
+        if feed.get("ahead_ms") is not None:
+            text += f", {self._w('offset')} {feed['ahead_ms']:+d} ms ± {feed['error_ms']} ms"
         if feed.get("age_ms") is not None:
             text += f", {self._w('last message')} {feed['age_ms'] / 1000:.1f} s"
         rejected = sum(feed.get("rejected", {}).values())

@@ -41,7 +41,7 @@ PICTURE: dict[str, Any] = {
     },
     "feed": {
         "state": "holdover",
-        "offset_ms": 812,
+        "ahead_ms": 812,
         "error_ms": 14,
         "drift_ppm": 3,
         "age_ms": 90,

@@ -92,7 +92,7 @@ def ill() -> dict[str, Any]:
     p["recorder"]["state"] = "full: no space left on the device"
     p["systemd"] = None
     p["metrics"]["trouble"] = "127.0.0.1:9464: the port is taken; end who has it (ss -ltnp)"
-    p["feed"] = {"state": "lost", "offset_ms": 812, "error_ms": 140, "age_ms": 9_000, "rejected": {"late": 3}}
+    p["feed"] = {"state": "lost", "ahead_ms": 812, "error_ms": 140, "age_ms": 9_000, "rejected": {"late": 3}}
     p["console"]["dropped"] = 5
     return p
 
@@ -134,7 +134,7 @@ def test_what_is_wrong_comes_with_what_to_do_next() -> None:
         "-> look at the time service: timedatectl timesync-status",
         "not healthy",
         "device radar-1: 12.3 ms, 3 s ago",
-        "lost, offset 812 ms ± 140 ms, last message 9.0 s, 3 rejected",
+        "lost, offset +812 ms ± 140 ms, last message 9.0 s, 3 rejected",
         "-> is the signal controller sending? leeze-boards monitor",
         "3 well, 6 not well",
         "check plug and supply, then leeze-boards doctor",
