@@ -21,9 +21,7 @@ from drivers.errors import InputError
 from drivers.quantities import DeviceHealth, Quantity, SignalPhase, SignalState
 from drivers.units import FOREVER_NS, NS_PER_MS
 
-SITE = GreenwaveSite(
-    name="test", station=4070, group=7, distance_m=50, speed_kmh=18, fast_kmh=25, degrade_s=3, stale_s=15
-)
+SITE = GreenwaveSite(name="test", station=4070, group=7, distance_m=50, fast_kmh=25, degrade_s=3, stale_s=15)
 PERIOD_NS = 100 * NS_PER_MS
 MIDDAY_MS = 200 * 86_400_000 + 12 * 3_600_000 + 30 * 60_000
 HOUR_MS = 200 * 86_400_000 + 13 * 3_600_000
