@@ -40,7 +40,7 @@ def test_a_demo_into_a_pipe_shows_stills_and_writes_everything(leeze_hil: Any, t
     cases = ET.parse(out / "cases.xml").getroot().findall(".//testcase")
     assert [case.get("name") for case in cases] == list(CASES)
     with Image.open(out / "leezenflow-crossing-panel.png") as picture:
-        assert picture.width > 2 * picture.height
+        assert picture.height > 2 * picture.width  # upright, as riders see it
         assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 3  # not all dark
 
 

@@ -55,11 +55,13 @@ def test_a_clock_that_stops_darkens_two_seconds_later_and_the_display_is_back_wh
     plain = shown(leeze_hil, tmp_path / "plain", NOON)
     found = shown(leeze_hil, tmp_path / "stopped", NOON, STOPPED)
     dark = frame_of(Stage.DARK, None).hex()
-    # the last new stamp is that of 30.0 s; at 32.0 s it has stood for the stall time, not for longer
+    # the last new stamp is that of 30.0 s: at 31.0 s no end is told any more; at 32.0 s it has stood for the stall time,
+    # not for longer
+    assert dict(found)[31_000.0] == frame_of(Stage.GREEN, None).hex()
     assert [t_ms for t_ms, frame in found if frame == dark] == [0.0, 32_100.0]
     after = [t_ms for t_ms, _ in found if t_ms > 32_100]
     assert after[0] == 40_100.0  # the second message that advances
-    assert [pair for pair in found if pair[0] < 32_000] == [pair for pair in plain if pair[0] < 32_000]
+    assert [pair for pair in found if pair[0] < 31_000] == [pair for pair in plain if pair[0] < 31_000]
     assert [pair for pair in found if pair[0] > 42_000] == [pair for pair in plain if pair[0] > 42_000]
 
 
