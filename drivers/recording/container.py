@@ -32,6 +32,7 @@ from mcap.records import (
 )
 
 from drivers.errors import InputError
+from drivers.recording.checked import with_check
 from drivers.recording.storage import DISK, OpenFile, Storage
 from drivers.units import FOREVER_NS
 
@@ -118,7 +119,7 @@ class ContainerWriter:
 
     def add_metadata(self, name: str, metadata: dict[str, str]) -> None:
         """A named table of text."""
-        record = _packed(Metadata(name=name, metadata=metadata))
+        record = _packed(Metadata(name=name, metadata=with_check(metadata, name)))
         self._metadata_indexes.append(_packed(MetadataIndex(offset=self._written_b, length=len(record), name=name)))
         self._write(record)
 
@@ -133,7 +134,13 @@ class ContainerWriter:
         """A channel; returns its id, 1 and up. `schema` 0 means none."""
         channel = len(self._channels) + 1
         record = _packed(
-            Channel(id=channel, topic=topic, message_encoding=encoding, schema_id=schema, metadata=metadata)
+            Channel(
+                id=channel,
+                topic=topic,
+                message_encoding=encoding,
+                schema_id=schema,
+                metadata=with_check(metadata, str(channel), topic, encoding),
+            )
         )
         self._channels.append(record)
         self._index.append([])

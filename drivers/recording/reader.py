@@ -15,6 +15,7 @@ from mcap.opcode import Opcode
 from mcap.records import Channel, Metadata
 from zstandard import ZstdDecompressor
 
+from drivers.recording.checked import CHECK, without_check
 from drivers.recording.container import RECORD_HEAD
 from drivers.recording.events import (
     Decision,
@@ -125,16 +126,20 @@ class TraceReader:
         self.bad_messages = 0
         self.damaged = False
         """True once `events` has come past damage: something is missing before what it gives. A cut is no damage."""
+        self._bad_metadata = 0
         self._channels: dict[int, Channel] = {}
         self._wire_of: dict[int, tuple[str, str, bool]] = {}
         self._makers: dict[int, Maker] = {}
         self._wanted: Sequence[str] = ()
+        self._checked: list[bool] = []
         walk = RecordWalk(path)
         for opcode, body in walk.records((Opcode.CHANNEL, Opcode.METADATA)):
             if opcode == Opcode.CHANNEL:
                 self._add_channel(body)
             else:
                 self._add_metadata(body)
+        if any(self._checked):  # who writes one check writes all of them
+            self._bad_metadata += self._checked.count(False)
         self.complete, self.note, self.skipped_bytes = walk.complete, walk.note, walk.skipped_bytes
         # Messages stand in chunks or, in files of others, all outside; one outside a chunk is damage otherwise.
         self._holders = (Opcode.CHUNK,) if walk.chunks else (Opcode.MESSAGE,)
@@ -159,8 +164,8 @@ class TraceReader:
 
         One at a time: a second call ends what the first still had to give. Two readers may read one file at once.
         """
-        self.bad_chunks = self.bad_messages = 0
-        self.damaged = False
+        self.bad_chunks, self.bad_messages = 0, self._bad_metadata
+        self.damaged = self._bad_metadata > 0
         self._wanted, self._wire_of, self._makers = topics, {}, {}
         for channel in self._channels.values():
             self._prepare(channel)
@@ -219,16 +224,20 @@ class TraceReader:
     def _add_metadata(self, body: bytes) -> None:
         try:
             metadata = Metadata.read(ReadDataStream(io.BytesIO(body)))
+            self._checked.append(CHECK in metadata.metadata)
+            about = without_check(metadata.metadata, metadata.name)
             if metadata.name == METADATA:
-                self.provenance = Provenance.from_metadata(metadata.metadata)
+                self.provenance = Provenance.from_metadata(about)
             elif metadata.name == CONTROLLER_METADATA:
-                self.controller = metadata.metadata
+                self.controller = about
         except (*DAMAGE, AssertionError):
-            self._bad()
+            self._bad_metadata += 1
 
     def _add_channel(self, body: bytes) -> None:
         try:
             channel = Channel.read(ReadDataStream(io.BytesIO(body)))
+            self._checked.append(CHECK in channel.metadata)
+            channel.metadata = without_check(channel.metadata, str(channel.id), channel.topic, channel.message_encoding)
             _wire(channel)
         except DAMAGE:
             self._bad()

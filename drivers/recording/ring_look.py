@@ -14,6 +14,7 @@ from mcap.opcode import Opcode
 from mcap.records import Channel, Footer, Metadata, Statistics
 
 from drivers.errors import InputError
+from drivers.recording.checked import without_check
 from drivers.recording.container import MAGIC, RECORD_HEAD
 from drivers.recording.provenance import Provenance
 from drivers.recording.ring import RingFile
@@ -100,9 +101,9 @@ def _heads(file: RingFile) -> Glance:
         try:
             metadata = Metadata.read(ReadDataStream(io.BytesIO(body)))
             if metadata.name == METADATA:
-                provenance = Provenance.from_metadata(metadata.metadata)
+                provenance = Provenance.from_metadata(without_check(metadata.metadata, metadata.name))
             elif metadata.name == CONTROLLER_METADATA:
-                about = metadata.metadata
+                about = without_check(metadata.metadata, metadata.name)
         except (*DAMAGE, AssertionError):
             continue
     return Glance(

@@ -55,8 +55,8 @@ def test_a_clock_that_stops_darkens_two_seconds_later_and_the_display_is_back_wh
     plain = shown(leeze_hil, tmp_path / "plain", NOON)
     found = shown(leeze_hil, tmp_path / "stopped", NOON, STOPPED)
     dark = frame_of(Stage.DARK, None).hex()
-    # the last new stamp is that of 30.0 s: at 31.0 s no end is told any more; at 32.0 s it has stood for the stall time,
-    # not for longer
+    # the last new stamp is that of 30.0 s: at 31.0 s no end is told any more; at 32.0 s it has stood for the stall
+    # time, not for longer
     assert dict(found)[31_000.0] == frame_of(Stage.GREEN, None).hex()
     assert [t_ms for t_ms, frame in found if frame == dark] == [0.0, 32_100.0]
     after = [t_ms for t_ms, _ in found if t_ms > 32_100]
