@@ -133,8 +133,8 @@ class Wise(Log):
     def line(self, wire: int, baud: int, parity: str, stopbits: float, t_ns: int) -> None:
         self.told.append(("line", wire, baud, parity, stopbits, t_ns))
 
-    def lost(self, wire: int, t_ns: int) -> None:
-        self.told.append(("lost", wire, t_ns))
+    def lost(self, wire: int, t_ns: int, detail: str = "") -> None:
+        self.told.append(("lost", wire, t_ns, detail))
 
 
 def test_a_fan_hands_everything_to_all_its_sinks_and_lines_and_losses_to_those_that_want_to_know() -> None:
@@ -143,11 +143,13 @@ def test_a_fan_hands_everything_to_all_its_sinks_and_lines_and_losses_to_those_t
     fan.passed(1, True, b"a", 10)
     fan.line(2, 9_600, "E", 1, 15)
     fan.repeated(2, b"idle", 20, 40, 3)
-    fan.lost(1, 25)
+    fan.lost(1, 25, "gone")
     fan.passed(3, False, b"b", 30)
     told = [("passed", 1, True, b"a", 10), ("repeated", 2, b"idle", 20, 40, 3), ("passed", 3, False, b"b", 30)]
     assert plain.told == told
-    assert wise.told == other.told == [told[0], ("line", 2, 9_600, "E", 1, 15), told[1], ("lost", 1, 25), told[2]]
+    assert (
+        wise.told == other.told == [told[0], ("line", 2, 9_600, "E", 1, 15), told[1], ("lost", 1, 25, "gone"), told[2]]
+    )
 
 
 def test_a_tap_on_a_fan_tells_of_a_write_that_did_not_leave() -> None:
@@ -156,4 +158,4 @@ def test_a_tap_on_a_fan_tells_of_a_write_that_did_not_leave() -> None:
     with pytest.raises(LinkLost):
         tap.write(b"x", 9)
     assert plain.told == [("passed", 4, True, b"x", 9)]
-    assert wise.told == [("passed", 4, True, b"x", 9), ("lost", 4, 9)]
+    assert wise.told == [("passed", 4, True, b"x", 9), ("lost", 4, 9, "unplugged")]

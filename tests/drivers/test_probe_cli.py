@@ -14,6 +14,9 @@ from drivers.bench.watch import WireWatch
 from drivers.bench.words import ORDINARY, in_words, plotted, sparkline, told_apart
 from drivers.cli import main
 from drivers.cli_bench import finding_lines
+from drivers.codecs.spat import Intersection, Movement, Phase
+from drivers.devices.feed_count import FeedCount
+from drivers.devices.signal_feed import SignalFeed
 from drivers.links.memory import memory_pair
 from drivers.parts import PARTS
 from drivers.parts.part import Options
@@ -148,6 +151,11 @@ def test_every_ordinary_counter_is_one_that_a_part_has() -> None:
                 name, memory_pair(name)[0], lambda quantity: None, Options(one.bench.address, more)
             )
             names |= set(device.counters())
+    feed = SignalFeed("feed", memory_pair("feed")[0], lambda quantity: None)
+    odd = FeedCount()
+    for mark in (None, 35_991, 36_000, 36_001):
+        odd.look(Intersection(4070, 1, 0, 1, 1, (Movement(7, (Phase(3, mark, None, None),)),)))
+    names |= set(feed.counters()) | set(odd.odd)
     assert names > ORDINARY
 
 
