@@ -257,7 +257,7 @@ def test_a_broker_that_stands_still_darkens_the_display_and_old_messages_do_not_
     assert "feed: well again" in display.said
     assert policy.figures()["feed"]["rejected"]["outlier"] > 0
     told = [(aspect, t_ns) for aspect, t_ns in looks if aspect.remaining_ms is not None]
-    assert len(told) > 2
+    assert len(told) >= 2  # once before it stood still, once after; more by how the threads fall
     for aspect, t_ns in told:
         at_ms = (t_ns - publisher.start_ns) // NS_PER_MS
         assert aspect.stage is Stage.RED, f"{aspect}; the track is red for its first 34 s, red-amber included"
