@@ -15,6 +15,7 @@ from controllers.core.scan_cycle import ScanCycle, Speaker
 from controllers.lighting.policy import LightingPolicy
 from controllers.lighting.site import ControllerSite, LightingSite, mm
 from controllers.lighting.stretch import zones
+from controllers.service.sites import controller_of
 from drivers.codecs.dali import FADE_TIME_NS, FULL
 from drivers.codecs.panel_frame import dark
 from drivers.devices.neighbour import Neighbour
@@ -77,23 +78,13 @@ def assemble(
     gives links around those of the board it is told (`ServiceTap.link_for`).
     Raises InputError: no such controller or board, or they do not fit.
     """
+    name, own_board = controller_of(site, controller)
+    description = load_board(board or own_board)
+    if tap is not None:
+        link_for = tap(description, link_for)
     if isinstance(site, LightingSite):
-        chosen = _choose(site, controller)
-        description = load_board(board or chosen.board)
-        return lighting_controller(site, chosen, description, link_for if tap is None else tap(description, link_for))
-    if controller is not None and controller != site.name:
-        raise InputError(f"site {site.name} is one display; leave --controller {controller} out")
-    description = load_board(board or site.board)
-    return greenwave_controller(site, description, link_for if tap is None else tap(description, link_for))
-
-
-def _choose(site: LightingSite, name: str | None) -> ControllerSite:
-    if name is not None:
-        return site.controller(name)
-    if len(site.controllers) > 1:
-        known = ", ".join(controller.name for controller in site.controllers)
-        raise InputError(f"site {site.name} has several controllers; choose one with --controller: {known}")
-    return site.controllers[0]
+        return lighting_controller(site, site.controller(name), description, link_for)
+    return greenwave_controller(site, description, link_for)
 
 
 def lighting_controller(
