@@ -1,4 +1,4 @@
-# make setup | test | demo | bench   (what each one does stands beside it; all of them prepare .venv first)
+# make setup | test | test-long | demo | bench   (what each one does stands beside it; all of them prepare .venv first)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 RPI_GPIO := $(VENV)/rpi-gpio
 EMULATOR := $(VENV)/rgbmatrix-emulator
 
-.PHONY: setup test demo bench lock boards-lock machines clean help
+.PHONY: setup test test-long demo bench lock boards-lock machines clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -32,7 +32,10 @@ test: setup ## the one gate: lint, types, import contracts, tests
 	@echo "test 3/6: lint and format (ruff)";  $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "test 4/6: types (mypy --strict)";   $(BIN)/mypy
 	@echo "test 5/6: import contracts";        $(BIN)/lint-imports --no-cache
-	@echo "test 6/6: tests (pytest)";          $(BIN)/python -m pytest -n auto --dist worksteal
+	@echo "test 6/6: tests (pytest)";          $(BIN)/python -m pytest -n auto --dist worksteal -m "not long"
+
+test-long: setup ## tests that take too long for the gate
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
 # RPi.GPIO as it is, for one test; never in .venv itself, where rpi-lgpio may stand. A C compiler is needed.
 $(RPI_GPIO)/.ready: requirements-rpi.lock
