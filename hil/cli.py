@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from drivers.errors import InputError
+from drivers.errors import BenchError, InputError
 from drivers.terminal import add_verb, run_verb
 from hil.cli_desk import add_desk
 from hil.cli_score import add_score
@@ -72,10 +72,16 @@ def _replay_parser(verbs: Any) -> None:
     added.add_argument(
         "--keep-going", action="store_true", help="with --verify: look into files behind a difference too"
     )
-    added.add_argument("--bench", choices=["in-process"], default="in-process", help="where the board is")
+    added.add_argument(
+        "--bench", choices=["in-process", "process", "hardware"], default="in-process", help="where the board is"
+    )
+    added.add_argument("--rig", type=Path, metavar="FILE", help="rig file of --bench hardware")
+    added.add_argument("--window", action="store_true", help="the case's window alone, as benches in real time run it")
+    added.add_argument("--from-s", type=_positive, metavar="SECONDS", help="trace in real time: begin there")
+    added.add_argument("--loop", type=_times, default=1, metavar="N", help="trace in real time: play it so many times")
     added.add_argument("--board", metavar="FILE", help="board file or catalog name instead of the site's own")
     added.add_argument("--site", metavar="FILE", help="site file or shipped name (traffic: the reference site)")
-    added.add_argument("--speed", choices=["max", "1", "10"], default="max", help="multiple of real time")
+    added.add_argument("--speed", type=_speed, default=0, metavar="max|N", help="multiple of real time, or max")
     added.add_argument("--record", type=Path, metavar="OUT.mcap", help="record everything that passes")
     added.add_argument("--report", type=Path, metavar="OUT.html", help="write a page with lanes")
     added.add_argument("--junit", type=Path, metavar="OUT.xml", help="write a JUnit file")
@@ -163,7 +169,7 @@ def _replay(said: argparse.Namespace) -> int:
         subject=said.subject[0],
         board=said.board,
         site=said.site,
-        speed=0 if said.speed == "max" else int(said.speed),
+        speed=said.speed,
         skip=not said.no_skip,
         seed=said.seed,
         seconds=said.seconds,
@@ -176,6 +182,11 @@ def _replay(said: argparse.Namespace) -> int:
         snapshot=said.snapshot,
         snapshot_at_s=said.snapshot_at,
         resume=said.resume,
+        bench=said.bench,
+        rig=said.rig,
+        window=said.window,
+        from_s=said.from_s,
+        loop=said.loop,
     )
     with ProgressBar("replay") as progress:
         outcome = replay(request, progress.step)
@@ -195,6 +206,9 @@ def _replay(said: argparse.Namespace) -> int:
     if result.verdict == "failed":
         print(f"{result.explanation}\nagain: {request.command}", file=sys.stderr)
         return 1
+    if result.verdict == "blocked":
+        print(f"{result.explanation}\nagain: {request.command}", file=sys.stderr)
+        return BenchError.exit_code
     return 0
 
 
@@ -322,6 +336,10 @@ def _times(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1000):
         raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 to 1000")
     return int(text)
+
+
+def _speed(text: str) -> int:
+    return 0 if text == "max" else _times(text)
 
 
 def _range_m(text: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,6 +17,9 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) in virtual ns."""
 
 
+BenchName = Literal["in-process", "process", "hardware"]
+"""Where the board is; hil/benches/contract_bench.py."""
+
 OnBench = Callable[[Any, int], Callable[[int], None] | None]
 """Called with a bench that is about to start and its span in ns; gives what to call with the time as it runs."""
 
@@ -27,6 +30,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `speed` is a multiple of real time, 0 for as fast as it goes. `skip` false runs every tick and writes every idle
     frame. `seconds` ends the run earlier. `snapshot` is written at `snapshot_at_s`; `resume` goes on from one.
     `on_bench` is told of the bench before it starts, for those who draw it.
+
+    `bench` is where the board is, `rig` the rig file of a bench with hardware. `window` runs the case's window alone, as
+    benches in real time do. `from_s` and `loop` are for traces in real time: begin there, play so many times over.
     """
 
     subject: str
@@ -46,11 +52,20 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_at_s: float | None = None
     resume: Path | None = None
     on_bench: OnBench | None = None
+    bench: BenchName = "in-process"
+    rig: Path | None = None
+    window: bool = False
+    from_s: float | None = None
+    loop: int = 1
 
     @property
     def command(self) -> str:
         """The command that runs it again."""
         words = ["leeze-hil", "replay", self.subject]
+        if self.bench != "in-process":
+            words += ["--bench", self.bench]
+        if self.rig is not None:
+            words += ["--rig", str(self.rig)]
         for name in ("board", "site"):
             if getattr(self, name):
                 words += [f"--{name}", getattr(self, name)]
@@ -60,6 +75,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
             words += ["--seed", str(self.seed)]
         if self.range_m is not None:
             words += ["--range-m", f"{self.range_m:g}"]
+        if self.window:
+            words += ["--window"]
+        if self.from_s is not None:
+            words += ["--from-s", f"{self.from_s:g}"]
+        if self.loop != 1:
+            words += ["--loop", str(self.loop)]
+        if self.bench != "in-process" and self.speed > 1:
+            words += ["--speed", str(self.speed)]
         return shlex.join(words)
 
 

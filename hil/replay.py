@@ -27,6 +27,8 @@ MCAP_MAGIC = b"\x89MCAP"
 
 def replay(request: Request, progress: Progress) -> Outcome:
     """Run what the request names. Raises InputError where it cannot be."""
+    if request.bench != "in-process":
+        raise InputError(f"--bench {request.bench}: not built yet; leave --bench out")
     folder = case_folder(request.subject)
     _check_outputs(request, folder)
     outcome = _case(folder, request, progress) if folder is not None else _file(request, progress)

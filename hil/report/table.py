@@ -11,8 +11,13 @@ from hil.report.escape import clean
 from hil.report.figures import RULES, duration, number, rows, rules_of
 from hil.report.result import Figures, RunResult
 
-STYLES = {"passed": "bold green", "failed": "bold red", "no-reference": "yellow"}
-MARKS = {"passed": "\u2713 passed", "failed": "\u2717 failed", "no-reference": "? no reference"}
+STYLES = {"passed": "bold green", "failed": "bold red", "blocked": "bold magenta", "no-reference": "yellow"}
+MARKS = {
+    "passed": "\u2713 passed",
+    "failed": "\u2717 failed",
+    "blocked": "\u25a0 blocked",
+    "no-reference": "? no reference",
+}
 
 
 def verdict_table(results: Iterable[RunResult]) -> Table:
