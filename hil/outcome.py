@@ -31,8 +31,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     frame. `seconds` ends the run earlier. `snapshot` is written at `snapshot_at_s`; `resume` goes on from one.
     `on_bench` is told of the bench before it starts, for those who draw it.
 
-    `bench` is where the board is, `rig` the rig file of a bench with hardware. `window` runs the case's window alone, as
-    benches in real time do. `from_s` and `loop` are for traces in real time: begin there, play so many times over.
+    `bench` is where the board is, `rig` the rig file of a bench with hardware. `window` runs the case's window alone,
+    as benches in real time do. `from_s` and `loop` are for traces in real time: begin there, play so many times over.
     """
 
     subject: str

@@ -38,9 +38,9 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     case's promises that were not kept, a sentence each. `command` runs it again. `notes` are printed beside the
     figures, e.g. "recorded passages with synthesised radar".
 
-    `blocked` says what is wrong with the rig and what to do, a sentence each. `lateness_us` is that of every injected byte against its due time (benches in real time): `count`,
-    `p50`, `p99`, `p999`, `max` in microseconds, and `histogram` with `le_us` (upper bounds, the last is open: one fewer
-    than `count`) and `count`.
+    `blocked` says what is wrong with the rig and what to do, a sentence each. `lateness_us` is that of every injected
+    byte against its due time (benches in real time): `count`, `p50`, `p99`, `p999`, `max` in microseconds, and
+    `histogram` with `le_us` (upper bounds, the last is open: one fewer than `count`) and `count`.
     """
 
     case: str
