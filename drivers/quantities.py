@@ -106,11 +106,18 @@ class PowerReading(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class LampStatus(msgspec.Struct, frozen=True, tag=True):
-    """What a lamp's gear said of itself. `level` is an arc power level 0 to 254, None where it is not known."""
+    """What a lamp's gear said of itself, or what is known of it otherwise.
+
+    `level` is an arc power level 0 to 254, told once after a start; None where it is not known, or was not asked now.
+    `failure` is why no light can be counted on: "" for none, else "lamp failure", "gear failure", "gear does not
+    answer", "gateway lost", "does not keep its level". It is told when it changes, the end of a failure as well.
+    Example: ``LampStatus(0, "lamp-3", None, "lamp failure")``.
+    """
 
     t_ns: int
     source: str
     level: int | None
+    failure: str = ""
 
 
 class SignalPhase(msgspec.Struct, frozen=True, gc=False):

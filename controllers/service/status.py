@@ -68,7 +68,7 @@ class Status:
                 self._wall = value
             else:
                 self._seen_ns[value.source] = value.t_ns
-                if isinstance(value, LampStatus):
+                if isinstance(value, LampStatus) and (value.level is not None or value.source not in self._lamps):
                     self._lamps[value.source] = value.level
         for command in allowed:
             if isinstance(command, LampLevel):
