@@ -16,6 +16,7 @@ from drivers.terminal import add_verb, run_verb
 from hil.cli_desk import add_desk
 from hil.cli_score import add_score
 from hil.cli_signal import add_signal
+from hil.cli_trace_edit import add_trace_edit
 from hil.screen import ProgressBar, console_here
 
 
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     _replay_parser(verbs)
     _import_parser(verbs)
     _trace_parser(verbs)
+    add_trace_edit(verbs)
     add_score(verbs)
     add_signal(verbs)
     added = add_verb(verbs, "sim", _sim, "a board with peers at every wire, live", "leeze-hil sim --site SITE")
