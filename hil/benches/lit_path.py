@@ -194,7 +194,7 @@ class LitPathBench:
         self.base_level = base_level = light.base_level
         self.full_level = light.full_level
         self.calendar, self.path = calendar, path
-        self.ledger = LightLedger(path, calendar, base_level=base_level, **shared)
+        self.ledger = LightLedger(path, calendar, base_level=base_level, zone=calendar.zone, **shared)
         self.rules = RuleBook(path, calendar, site.place.timezone, base_level=base_level, **shared) if rules else None
 
         self.radars: dict[str, RadarPeer] = {}

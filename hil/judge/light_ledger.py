@@ -8,9 +8,8 @@ counts once, when the last lamp is done. Riders still under way when the run end
 Beside it: the share of all lamps, owed or not, known or not, that were full when a rider in lit hours first came within
 10 m of them.
 
-**Light and energy**: a fade runs evenly in arc power *level* over its duration; between two levels the output is taken
-as straight. Power is `power_mw` times the output of the DALI logarithmic curve; what gear draws at level 0 is not
-counted. All sums are integers (mW x ppm x ns); only `figures` rounds.
+**Light and energy** are those of controllers/lighting/lamp_meter.py, the same that a flight recorder's files are
+reckoned with. All sums are integers (mW x ppm x ns); only `figures` rounds. For whom a lamp was lit: false_light.py.
 
 The bound: lower end of the two-sided 95 % Wilson score interval (E. B. Wilson, JASA 22, 1927). It takes riders as
 independent, which riders in groups are not.
@@ -20,11 +19,15 @@ from __future__ import annotations
 
 import heapq
 from math import sqrt
-from typing import Any, Protocol
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from controllers.lighting.account import LightAccount, LitHours, Nights, total
+from controllers.lighting.lamp_meter import band_edges, watt_hours
 from drivers.units import NS_PER_S
+from hil.judge.false_light import FalseLight
 from hil.judge.lamp_output import LampOutput
 from hil.judge.owed import LightPath, Walk
 from hil.traffic.rider import Rider
@@ -36,16 +39,6 @@ BASE_LEVEL = 170
 MOST_MISSES = 20
 
 _WILSON_Z2 = 3.841459
-
-
-class LitHours(Protocol):
-    """When the path is lit, UTC; controllers.core.calendar.LightCalendar is one."""
-
-    def lit_at(self, utc_ns: int) -> bool:
-        """True in lit hours."""
-
-    def next_edge_ns(self, utc_ns: int) -> int:
-        """When that changes next."""
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -60,6 +53,9 @@ class Figures(msgspec.Struct, frozen=True):
     full_at_10m_share: float | None
     lamp_s_above_base: float
     energy_wh: float
+    raised: int
+    switched_on: int
+    false_lightings: int
 
 
 class _Claim:
@@ -84,6 +80,7 @@ class LightLedger:
         power_mw: power of one lamp at full output, e.g. 20000.
         start_ns, start_level: when the count begins, and what all lamps give then.
         base_level, full_level: arc power levels.
+        zone: of the nights of the account, e.g. that of the calendar.
     """
 
     def __init__(
@@ -97,10 +94,14 @@ class LightLedger:
         start_level: int = 0,
         base_level: int = BASE_LEVEL,
         full_level: int = FULL_LEVEL,
+        zone: ZoneInfo | None = None,
     ) -> None:
         self.path, self.lit_hours, self.origin_utc_ns = path, lit_hours, origin_utc_ns
         self.power_mw, self.base_level, self.full_level = power_mw, base_level, full_level
-        self.lamps = [LampOutput(start_ns, start_level, full_level) for _ in path.lamps_x_mm]
+        edges = band_edges(base_level, full_level)
+        self.lamps = [LampOutput(start_ns, start_level, edges, full_level) for _ in path.lamps_x_mm]
+        self.account = LightAccount(self.lamps, Nights(zone or ZoneInfo("UTC"), origin_utc_ns))
+        self.false_light = FalseLight(len(self.lamps), base_level)
         self.now_ns = start_ns
         self._claims: list[list[_Claim]] = [[] for _ in path.lamps_x_mm]
         self._riders: list[tuple[int, int, list[_Claim]]] = []  # heap: when done, number, claims
@@ -122,7 +123,9 @@ class LightLedger:
     def expect(self, walk: Walk) -> None:
         """The same for a ride already walked through (`path.walk`), so that several ledgers can share the work."""
         claims = []
+        owed_to = self.false_light.owed
         for from_ns, to_ns, lamp, known in walk.owed:
+            owed_to(lamp, from_ns, to_ns)
             if known and (to_ns := self.lit_until_ns(from_ns, to_ns)) > from_ns:
                 claims.append(_Claim(from_ns, to_ns, lamp, True))
         for t_ns, lamp, _ in walk.near:
@@ -155,7 +158,9 @@ class LightLedger:
             raise ValueError(f"lamp {lamp}: output at {t_ns} ns told after output at {output.t0_ns} ns")
         if output.full_from_ns <= t_ns:  # a stretch below full is over, and the next may begin
             self._judge(lamp, t_ns)
-        output.go(t_ns, from_level, to_level, duration_ns, self.base_level)
+        self.account.before(lamp, t_ns)
+        output.go(t_ns, from_level, to_level, duration_ns)
+        self.false_light.goes(lamp, t_ns, to_level)
 
     def advance(self, now_ns: int) -> None:
         """Everything up to `now_ns` has been told: close the riders that are done."""
@@ -173,9 +178,7 @@ class LightLedger:
 
     def figures(self) -> Figures:
         """The figures up to the last `advance`."""
-        sums = [lamp.sums_at(max(self.now_ns, lamp.t0_ns), self.base_level) for lamp in self.lamps]
-        energy = sum(light for light, _ in sums) * self.power_mw  # ppm x ns x mW
-        above_ns = sum(above for _, above in sums)
+        sums = total(self.account.by_lamp(self.now_ns))
         riders, lit = self._riders_owed, self._riders_lit
         return Figures(
             riders=riders,
@@ -185,8 +188,11 @@ class LightLedger:
             lamps_met=self._met,
             full_at_10m=self._met_full,
             full_at_10m_share=round(self._met_full / self._met, 6) if self._met else None,
-            lamp_s_above_base=round(above_ns / NS_PER_S, 3),
-            energy_wh=round(energy // 10**12 / (3600 * 10**6), 6),  # uWs, then Wh
+            lamp_s_above_base=round(sums.above_ns / NS_PER_S, 3),
+            energy_wh=watt_hours(sums.light, self.power_mw),
+            raised=sums.raised,
+            switched_on=sums.switched,
+            false_lightings=self.false_light.count,
         )
 
     def snapshot(self) -> dict[str, Any]:
@@ -197,6 +203,8 @@ class LightLedger:
             "misses": [list(miss) for miss in self.misses],
             "counts": [self._riders_owed, self._riders_lit, self._met, self._met_full],
             "lamps": [lamp.snapshot() for lamp in self.lamps],
+            "account": self.account.snapshot(),
+            "false_light": self.false_light.snapshot(),
             "riders": [
                 [done_ns, number, [[c.from_ns, c.to_ns, c.lamp, c.counts, c.failed] for c in claims]]
                 for done_ns, number, claims in sorted(self._riders, key=lambda entry: entry[:2])
@@ -210,6 +218,8 @@ class LightLedger:
         self.misses = [(from_ns, lamp) for from_ns, lamp in state["misses"]]
         for lamp, saved in zip(self.lamps, state["lamps"], strict=True):
             lamp.restore(saved)
+        self.account.restore(state["account"])
+        self.false_light.restore(state["false_light"])
         self._claims = [[] for _ in self.lamps]
         self._riders = [
             (done, number, [_Claim(*claim) for claim in claims]) for done, number, claims in state["riders"]

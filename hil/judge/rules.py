@@ -20,8 +20,9 @@ from datetime import date, time, timedelta
 from typing import Any, Protocol
 
 from controllers.core.calendar import DailySpans, local_s, local_zone
+from controllers.lighting.account import LitHours
 from drivers.units import FOREVER_NS, NS_PER_S
-from hil.judge.light_ledger import BASE_LEVEL, FULL_LEVEL, Figures, LightLedger, LitHours
+from hil.judge.light_ledger import BASE_LEVEL, FULL_LEVEL, Figures, LightLedger
 from hil.judge.owed import LightPath, Walk
 from hil.traffic.rider import Rider
 
@@ -249,6 +250,7 @@ class RuleBook:
                 power_mw=power_mw,
                 start_ns=start_ns,
                 base_level=base_level,
+                zone=local_zone(timezone),
             )
 
         self.path = path

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controllers.lighting.lamp_meter import band_edges
 from drivers.codecs.dali_tables import OUTPUT_PPM
 from drivers.units import FOREVER_NS, NS_PER_S
 from hil.judge.lamp_output import LampOutput
@@ -148,9 +149,11 @@ def test_a_fade_gives_the_light_under_the_curve_wherever_it_is_cut(
     low: int, high: int, fade_ns: int, cut: Fraction, base: int
 ) -> None:
     age_ns = int(fade_ns * cut)
-    output = LampOutput(0, low)
-    output.go(0, low, high, fade_ns, base)
-    light, above_ns = output.sums_at(age_ns, base)
+    output = LampOutput(0, low, band_edges(base, 254))
+    output.go(0, low, high, fade_ns)
+    sums = output.sums_at(age_ns)
+    light, above_ns = sums.light, sums.above_ns
+    assert sum(sums.band_ns) == age_ns
     # Exact: the trapezoids of every whole level, and of the part of the last.
     expected, above = Fraction(0), Fraction(0)
     steps, way = abs(high - low), 1 if high > low else -1
