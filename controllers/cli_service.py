@@ -83,6 +83,11 @@ def add_run_options(running: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of the loop's thread, SCHED_FIFO 1 to 99; 0: an ordinary one (default: %(default)s, where it may)",
     )
+    running.add_argument(
+        "--bench-time",
+        metavar="PLACE",
+        help="a board on a bench: wait at HOST:PORT or a socket's path for a rig's time",
+    )
     running.add_argument("--cpu", type=int, metavar="N", help="the processor the loop stays on (default: any)")
 
 
@@ -101,6 +106,7 @@ def run_options(said: argparse.Namespace, controller: str) -> Any:
         priority=said.priority,
         cpu=said.cpu,
         quiet=said.quiet,
+        bench_time=said.bench_time,
     )
 
 

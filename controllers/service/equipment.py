@@ -45,7 +45,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     `socket` of the control socket; `metrics` host and port; `hardware_watchdog` its device; `keeper` the socket of the
     power keeper; `priority` of the loop's thread (SCHED_FIFO, 1 to 99; 0 leaves it alone) and the `cpu` it stays on;
-    `quiet` no lines at all.
+    `quiet` no lines at all; `bench_time` where a rig says the time (boards marked ``bench`` only).
     """
 
     socket: Path | None = None
@@ -55,6 +55,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 50
     cpu: int | None = None
     quiet: bool = False
+    bench_time: str | None = None
 
 
 class Equipment:

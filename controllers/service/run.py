@@ -10,7 +10,7 @@ from controllers.service.assemble import Controller
 from controllers.service.equipment import Equipment, Options
 from controllers.service.ledger import processor
 from controllers.service.loop import RealTimeLoop
-from controllers.service.real_time import set_up
+from controllers.service.real_time import Step, set_up
 from controllers.service.status import Status
 from controllers.service.stop import StopSignals
 from controllers.service.wall_time import system_synchronised
@@ -18,6 +18,7 @@ from drivers.clock import SystemClock
 from drivers.links.poll import Pollable, WirePoll
 
 if TYPE_CHECKING:
+    from boards.build import Board
     from controllers.service.flight_tap import FlightTap
     from controllers.service.tapping import ServiceTap
 
@@ -39,9 +40,14 @@ def run_until_stopped(
 
     Whatever the loop raises comes out of here, once all is closed as after a crash: the relay drops.
     """
-    clock = SystemClock()
     board = controller.board
+    clock, rig = SystemClock(), None
     synchronised = (lambda: True) if board.description.bench else system_synchronised  # a bench takes it as it comes
+    if options.bench_time is not None:
+        from controllers.service.bench_time import BenchTime
+
+        clock = rig = BenchTime(options.bench_time, board.description, controller.cycle.name, partial(_counted, board))
+        synchronised = rig.synchronised
     equipment = Equipment(controller, site, options, os.environ)
     status = Status(controller, equipment.say, [equipment.each_second], [equipment.each_line])
     recorder = None if flight is None else flight.recorder
@@ -59,15 +65,26 @@ def run_until_stopped(
                 links = flight.polled(board.links)
             if recorder is not None:
                 recorder.open(controller.cycle)
+            if rig is not None:
+                others.append(rig)
+            wires = WirePoll(links.values(), clock, board.period_ns, signals, others)
+
+            def prepare() -> tuple[Step, ...]:
+                steps = set_up(options.priority, options.cpu)
+                if rig is not None:
+                    rig.wait(wires, lambda: signals.asked)
+                    controller.cycle.inbox.clear()  # what came before the beginning was said to nobody
+                return tuple(steps)
+
             loop = RealTimeLoop(
                 controller,
-                WirePoll(links.values(), clock, board.period_ns, signals, others),
+                wires,
                 clock,
                 synchronised,
                 status,
                 recorder,
                 equipment.beats,
-                partial(set_up, options.priority, options.cpu),
+                prepare,
                 processor,
             )
             equipment.watch(loop.figures, {} if recorder is None else {"recorder": recorder.figures})
@@ -82,3 +99,9 @@ def run_until_stopped(
             if recorder is not None:
                 recorder.close()
             equipment.close(clean)
+            if rig is not None:
+                rig.close()
+
+
+def _counted(board: Board) -> dict[str, dict[str, int]]:
+    return {name: device.counters() for name, device in board.devices.items()}
