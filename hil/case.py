@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -14,35 +14,42 @@ import msgspec
 from drivers.errors import InputError
 from drivers.settings import load_toml
 from drivers.units import NS_PER_S
-from hil.benches.lit_path import Faults
+from hil.faults.plan import Faults, planned
+from hil.faults.span import FaultSpan, Seconds, check_names, read_by_hand
 from hil.judge.alignment import Tolerance
 from hil.peers.signal_programme import Programme
 from hil.traffic.rider import Rider
 from hil.traffic.script import ScriptedRider, scripted_rider
 
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400 * 400)]
+MOST_WINDOW_S = 60
 
 GHOST_IDS = 1_000_000
 """Ghosts are numbered from here, so that they never share a number with a rider."""
 
 
-class FaultSpan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Something fails from `from_s` until before `to_s` seconds of the case.
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The part of a longer case that benches in real time play, `from_s` to `to_s` seconds of it; 60 s at most.
 
-    radar-silent (`what`: "west/radar-1"), gateway-silent ("west/dali"), line-dark (bus power of "west/dali"),
-    messages-lost (between all controllers), controller-off ("west").
+    Boards start cold at `from_s`; riders, signals and faults are where the case has them then. All times, those of
+    reference-window.txt too, stay seconds of the case.
     """
 
-    kind: Literal["radar-silent", "gateway-silent", "line-dark", "messages-lost", "controller-off"]
     from_s: Seconds
     to_s: Seconds
-    what: str = ""
 
     def __post_init__(self) -> None:
-        if self.to_s <= self.from_s:
-            raise ValueError("`to_s` must be later than `from_s`")
-        if bool(self.what) == (self.kind == "messages-lost"):
-            raise ValueError("`what` names the radar, line or controller; messages-lost has none")
+        if not 0 < self.to_s - self.from_s <= MOST_WINDOW_S:
+            raise ValueError(f"a window lasts up to {MOST_WINDOW_S} s, and `to_s` is later than `from_s`")
+
+    @property
+    def from_ns(self) -> int:
+        """When boards start."""
+        return round(self.from_s * NS_PER_S)
+
+    @property
+    def to_ns(self) -> int:
+        """When the run ends."""
+        return round(self.to_s * NS_PER_S)
 
 
 class Promise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,14 +72,17 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ghosts: tuple[ScriptedRider, ...] = ()
     faults: tuple[FaultSpan, ...] = ()
     signal: Programme | None = None
+    window: Window | None = None
     tolerance: Tolerance = Tolerance()
     promise: Promise = Promise()
 
     def __post_init__(self) -> None:
         if self.start.tzinfo is None:
             raise ValueError("`start` needs its offset from UTC, e.g. 2026-02-20T18:30:00+01:00")
-        if self.signal is not None and (self.riders or self.ghosts or self.faults):
-            raise ValueError("a case has a `signal` (display) or riders, ghosts and faults (lit path), not both")
+        if self.signal is not None and (self.riders or self.ghosts):
+            raise ValueError("a case has a `signal` (display) or riders and ghosts (lit path), not both")
+        if self.window is not None and self.window.to_s > self.seconds:
+            raise ValueError("`window` ends after the case")
 
     @property
     def span_ns(self) -> int:
@@ -119,24 +129,42 @@ def riders_of(case: Case, origin: str) -> list[Rider]:
     return [scripted_rider(script, n, f"{origin}: $.riders[{n}]") for n, script in enumerate(case.riders)]
 
 
-def faults_of(case: Case, origin: str, known: Mapping[str, Collection[str]]) -> Faults:
-    """The case's faults. `known`: what each kind may name, e.g. {"line-dark": ["west/dali"]}. Raises InputError."""
-    spans: dict[str, dict[str, tuple[tuple[int, int], ...]]] = {}
-    for n, fault in enumerate(case.faults):
-        names = known.get(fault.kind, ())
-        if fault.what and fault.what not in names:
-            near = difflib.get_close_matches(fault.what, names, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(names))}"
-            raise InputError(f"{origin}: $.faults[{n}].what: {fault.kind} cannot be of {fault.what!r}; {hint}")
-        by_name = spans.setdefault(fault.kind, {})
-        span = (round(fault.from_s * NS_PER_S), round(fault.to_s * NS_PER_S))
-        by_name[fault.what] = (*by_name.get(fault.what, ()), span)
+def faults_of(
+    case: Case, origin: str, known: Mapping[str, Collection[str]], *, by_hand: Sequence[str] = (), window: bool = False
+) -> Faults:
+    """The case's faults, and those given by hand (`--fault`). Raises InputError.
+
+    `known`: what each kind may name, e.g. {"line-dark": ["west/dali"], "wire": ["west/dali", "west/radar-1"]}.
+    With `window` boards are without power until it begins.
+    """
+    check_names(case.faults, known, f"{origin}: $.faults")
+    more = [read_by_hand(word) for word in by_hand]
+    check_names(more, known, "--fault")
     ghosts = [scripted_rider(script, GHOST_IDS + n, f"{origin}: $.ghosts[{n}]") for n, script in enumerate(case.ghosts)]
-    return Faults(
-        silent_radars=spans.get("radar-silent", {}),
-        silent_gateways=spans.get("gateway-silent", {}),
-        dark_lines=spans.get("line-dark", {}),
-        lost_messages=spans.get("messages-lost", {}).get("", ()),
-        restarts=spans.get("controller-off", {}),
-        ghosts=tuple(ghosts),
-    )
+    start_ns = case.window.from_ns if window and case.window is not None else 0
+    return planned([*case.faults, *more], known.get("line-dark", ()), tuple(ghosts), start_ns)
+
+
+def known_faults(wires: Mapping[str, str], controllers: Collection[str]) -> dict[str, Collection[str]]:
+    """What each kind of fault may name, from the site's wires (``board/wire`` to content) and controllers."""
+    lines = [name for name, content in wires.items() if content == "dali"]
+    radars = [name for name, content in wires.items() if content == "ld2451"]
+    feeds = [name for name, content in wires.items() if content.startswith("spat") or content == "sensorthings"]
+    return {
+        "wire": list(wires),
+        "radar-silent": radars,
+        "gateway-silent": lines,
+        "line-dark": lines,
+        "broker-loss": [*feeds, *(name for name, content in wires.items() if content == "message")],
+        "messages-lost": controllers if len(controllers) > 1 else (),
+        **dict.fromkeys(("controller-off", "restart", "brown-out", "wrong-clock"), controllers),
+    }
+
+
+def span_of(case: Case, window: bool) -> tuple[int, int]:
+    """When boards start and when the run ends, ns of the case. Raises InputError for a window the case lacks."""
+    if not window or (case.window is None and case.seconds <= MOST_WINDOW_S):
+        return 0, case.span_ns
+    if case.window is None:
+        raise InputError(f"--window: the case has none and lasts {case.seconds:g} s; give it [window] from_s, to_s")
+    return case.window.from_ns, case.window.to_ns

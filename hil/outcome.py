@@ -20,6 +20,9 @@ Progress = Callable[[int, int], None]
 BenchName = Literal["in-process", "process", "hardware"]
 """Where the board is; hil/benches/contract_bench.py."""
 
+OnController = Callable[[Any, int], None]
+"""Called with a slot of the in-process bench and the time whenever its controller has been built."""
+
 OnBench = Callable[[Any, int], Callable[[int], None] | None]
 """Called with a bench that is about to start and its span in ns; gives what to call with the time as it runs."""
 
@@ -33,6 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     `bench` is where the board is, `rig` the rig file of a bench with hardware. `window` runs the case's window alone,
     as benches in real time do. `from_s` and `loop` are for traces in real time: begin there, play so many times over.
+    `faults` are given by hand, as `--fault` takes them; `plant` puts one into the controllers under test.
     """
 
     subject: str
@@ -57,6 +61,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     window: bool = False
     from_s: float | None = None
     loop: int = 1
+    faults: tuple[str, ...] = ()
+    plant: OnController | None = None
 
     @property
     def command(self) -> str:
@@ -77,6 +83,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
             words += ["--range-m", f"{self.range_m:g}"]
         if self.window:
             words += ["--window"]
+        for fault in self.faults:
+            words += ["--fault", fault]
         if self.from_s is not None:
             words += ["--from-s", f"{self.from_s:g}"]
         if self.loop != 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from boards.parts import contents
 from controllers.greenwave.site import GreenwaveSite
 from drivers.codecs.spat_uper import SpatUperStream
 from drivers.codecs.spat_xml import SpatXmlStream
@@ -15,9 +16,11 @@ from drivers.recording.events import Wall, Wire, WireBytes
 from drivers.recording.reader import TraceReader
 from drivers.units import NS_PER_S
 from hil.benches.display import DisplayBench, display_board
-from hil.case import Case
+from hil.case import Case, faults_of, known_faults, span_of
 from hil.collect_display import DisplayCollector
 from hil.driving import Drive
+from hil.faults.plan import Faults, planned
+from hil.faults.span import check_names, read_by_hand
 from hil.fitting import check_display
 from hil.judge.reference import Sent
 from hil.outcome import Outcome, Progress, Request, SentLog
@@ -38,7 +41,7 @@ BOARD_NAME = "leezenflow"
 
 
 def replay_case(
-    case: Case, name: str, site: GreenwaveSite, request: Request, progress: Progress
+    case: Case, name: str, site: GreenwaveSite, request: Request, progress: Progress, origin: str = "case"
 ) -> tuple[Outcome, SentLog]:
     """A case with a scripted signal controller."""
     programme = case.signal
@@ -47,8 +50,11 @@ def replay_case(
     def feed(link: MemoryLink) -> Peer:
         return SignalController("signal", link, programme, start_utc_ns=case.start_utc_ns)
 
-    log, collector, bench, recorder = _bench(site, request, feed, case.start_utc_ns, "spat-xml")
-    outcome = _run(bench, collector, recorder, request, progress, case.span_ns, name, case.title, ("scripted signal",))
+    known = known_faults(display_wires(request.board or site.board, "spat-xml"), [BOARD_NAME])
+    faults = faults_of(case, origin, known, by_hand=request.faults, window=request.window)
+    log, collector, bench, recorder = _bench(site, request, feed, case.start_utc_ns, "spat-xml", faults)
+    span_ns = span_of(case, request.window)[1]
+    outcome = _run(bench, collector, recorder, request, progress, span_ns, name, case.title, ("scripted signal",))
     return outcome, log
 
 
@@ -79,7 +85,12 @@ def replay_feed(
         players.append(Playback("trace", {f"{wire.board}/{wire.name}": link}, events))
         return players[0]
 
-    log, collector, bench, recorder = _bench(site, request, feed, origin_utc_ns, message_format)
+    by_hand = [read_by_hand(word) for word in request.faults]
+    check_names(
+        by_hand, known_faults(display_wires(request.board or site.board, message_format), [BOARD_NAME]), "--fault"
+    )
+    faults = planned(by_hand)
+    log, collector, bench, recorder = _bench(site, request, feed, origin_utc_ns, message_format, faults)
     expected = list(recorded_outputs(reader, bench.period_ns))
     wrong, lost = what_is_wrong(reader)
     notes += (wrong,) if wrong else ()
@@ -119,12 +130,18 @@ def site_of(reader: TraceReader, wire: Wire, path: Path) -> GreenwaveSite:
     raise InputError(f"{path}: no message with timing in it; name the display's site with --site")
 
 
+def display_wires(board: str, message_format: str) -> dict[str, str]:
+    """``leezenflow/wire`` to content of a display's board."""
+    return {f"{BOARD_NAME}/{wire}": what for wire, what in contents(display_board(board, message_format)).items()}
+
+
 def _bench(
     site: GreenwaveSite,
     request: Request,
     feed: Callable[[MemoryLink], Peer],
     origin_utc_ns: int,
     message_format: str,
+    faults: Faults,
 ) -> tuple[SentLog, DisplayCollector, DisplayBench, Recording]:
     logs: list[SentLog] = []
     collectors: list[DisplayCollector] = []
@@ -148,7 +165,11 @@ def _bench(
         skip=request.skip,
         sinks=sinks,
         name=BOARD_NAME,
+        faults=faults,
+        seed=request.seed,
     )
+    if request.plant is not None:
+        bench.bench.add_start_listener(request.plant)
     collectors[0].watch(bench)
     return logs[0], collectors[0], bench, recorder
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from datetime import date, datetime, time
 from pathlib import Path
@@ -11,15 +11,19 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from boards.build import load_board
+from boards.parts import contents
 from controllers.lighting.site import LightingSite, mm
 from drivers.errors import InputError
 from drivers.links.tap import Sink
 from drivers.recording.provenance import file_digest
 from drivers.units import NS_PER_S
-from hil.benches.lit_path import Faults, ListedRiders, LitPathBench
-from hil.case import Case, faults_of, riders_of
+from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.case import Case, faults_of, known_faults, riders_of, span_of
 from hil.collect import PathCollector
 from hil.driving import Drive, HourMeter, read_snapshot, snapshot_bytes
+from hil.faults.plan import planned
+from hil.faults.span import check_names, read_by_hand
 from hil.fitting import check_path
 from hil.judge.light_ledger import Figures
 from hil.outcome import Outcome, Progress, Request, SentLog
@@ -66,25 +70,33 @@ def with_range(site: LightingSite, range_m: float | None) -> LightingSite:
 
 def case_run(case: Case, origin: str, site: LightingSite, request: Request, sinks: Any) -> LitRun:
     """A case on its site."""
-    lines = [f"{one.name}/dali" for one in site.controllers]
-    known = {
-        "radar-silent": [f"{one.name}/{radar.name}" for one in site.controllers for radar in one.radars],
-        "gateway-silent": lines,
-        "line-dark": lines,
-        "controller-off": [one.name for one in site.controllers],
-    }
+    faults = faults_of(case, origin, path_faults(site, request.board), by_hand=request.faults, window=request.window)
     bench = LitPathBench(
         with_range(site, request.range_m),
         ListedRiders(riders_of(case, origin)),
         origin_utc_ns=case.start_utc_ns,
         seed=case.seed + request.seed,
         skip=request.skip,
-        faults=faults_of(case, origin, known),
+        faults=faults,
         sinks=sinks,
         board=request.board,
         rules=request.rules,
     )
-    return LitRun(bench, case.span_ns, Path(origin).parent.name, case.title, ("scripted riders, synthesised radar",))
+    return LitRun(
+        bench,
+        span_of(case, request.window)[1],
+        Path(origin).parent.name,
+        case.title,
+        ("scripted riders, synthesised radar",),
+    )
+
+
+def path_faults(site: LightingSite, board: str | None) -> dict[str, Collection[str]]:
+    """What each kind of fault may name on a lit path."""
+    boards = {one.name: load_board(board or one.board) for one in site.controllers}
+    wires = {f"{name}/{wire}": what for name, said in boards.items() for wire, what in contents(said).items()}
+    radars = [f"{one.name}/{radar.name}" for one in site.controllers for radar in one.radars]
+    return known_faults(wires, list(boards)) | {"radar-silent": radars}
 
 
 def traffic_run(path: Path, site: LightingSite, request: Request, sinks: Any) -> LitRun:
@@ -104,13 +116,16 @@ def traffic_run(path: Path, site: LightingSite, request: Request, sinks: Any) ->
         raise InputError(f"{path}: line 1: `to` is {header.to_date!r}, before the first passage")
     origin_utc_ns = (first_ns - LEAD_NS) // NS_PER_S * NS_PER_S
     riders = RiderSource(path, seed=request.seed, origin_utc_ns=origin_utc_ns)
+    spans = [read_by_hand(word) for word in request.faults]
+    known = path_faults(site, request.board)
+    check_names(spans, known, "--fault")
     bench = LitPathBench(
         with_range(site, request.range_m),
         riders,
         origin_utc_ns=origin_utc_ns,
         seed=request.seed,
         skip=request.skip,
-        faults=Faults(),
+        faults=planned(spans, known["line-dark"]),
         sinks=sinks,
         board=request.board,
         rules=request.rules,
@@ -163,6 +178,8 @@ def replay(
             for log in logs:
                 log.from_ns = bench.bench.now_ns
         else:
+            if request.plant is not None:
+                bench.bench.add_start_listener(request.plant)
             bench.start()
         frames_before = bench.radar_frames
         drive.run(bench, span_ns, hours, lambda: snapshot_bytes({"run": about, **bench.snapshot()}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from boards.build import load_board
 from boards.parts import contents
@@ -16,6 +17,8 @@ from drivers.links.tap import Fan, Sink
 from drivers.recording.digest import ChainDigest
 from drivers.units import NS_PER_MS
 from hil.benches.in_process import InProcessBench, Slot
+from hil.faults.plan import Faults
+from hil.faults.wire import disturbed
 from hil.peers.contract import Peer
 
 
@@ -28,6 +31,7 @@ class DisplayBench:
         feed: makes the peer at the far end of the feed from the peer's end of the wire.
         origin_utc_ns: what virtual time 0 is.
         skip: jump over quiet time.
+        faults: of the feed's wire, the board and its clock.
         sinks: further takers of every byte, made from the wires' names in canonical order and the period.
         name: the board's name in wires, e.g. ``"leezenflow"``.
     """
@@ -42,7 +46,11 @@ class DisplayBench:
         skip: bool = True,
         sinks: Callable[[list[str], int], list[Sink]] | None = None,
         name: str = "leezenflow",
+        faults: Faults | None = None,
+        seed: int = 0,
     ) -> None:
+        faults = faults or Faults()
+        self.start_ns = faults.start_ns
         self.site, self.board, self.origin_utc_ns, self.name = site, board, origin_utc_ns, name
         self.boards = {name: board}
         self.contents = {f"{name}/{wire}": what for wire, what in contents(board).items()}
@@ -57,10 +65,17 @@ class DisplayBench:
         near: dict[str, MemoryLink] = {}
         far: dict[str, MemoryLink] = {}
         for wire in contents(board):
-            near[wire], far[wire] = memory_pair(wire)
+            near[wire], peers_end = memory_pair(wire)
+            far[wire] = faults.on(f"{name}/{wire}", peers_end, self.contents[f"{name}/{wire}"], seed)
         self.feed = feed(far[board.devices[site.feed].wire])
-        peer = self.bench.add_peer(self.feed)
+        peer = self.bench.add_peer(disturbed(self.feed, *far.values()))
         self.bench.add_board(self.slot)
+        for from_ns, to_ns in faults.restarts.get(name, ()):
+            self.bench.at(from_ns, partial(self.bench.power_off, self.slot))
+            self.bench.at(to_ns, partial(self.bench.power_on, self.slot))
+        for from_ns, to_ns, by_ns in faults.clocks.get(name, ()):
+            self.bench.at(from_ns, partial(self.bench.set_clock, self.slot, by_ns))
+            self.bench.at(to_ns, partial(self.bench.set_clock, self.slot, 0))
         for wire, link in near.items():
             self.bench.wire(self.slot, wire, link, self.wires.index(f"{name}/{wire}"), peer)
 
@@ -74,7 +89,7 @@ class DisplayBench:
 
     def start(self) -> None:
         """Virtual time 0: power on."""
-        self.bench.start(self.origin_utc_ns)
+        self.bench.start(self.origin_utc_ns, self.start_ns)
 
     def run(self, until_ns: int) -> None:
         """Let everything happen before `until_ns`."""

@@ -9,6 +9,7 @@ written by itself: slower, and the same bytes (the law of waking).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from controllers.core.scan_cycle import ScanCycle
@@ -43,6 +44,8 @@ class Slot:
         self.starts = 0
         self.ticks_before = 0
         """Of the controllers that stood here before the present one."""
+        self.clock_off_ns = 0
+        """How wrong the wall time is that its controllers are told."""
 
     def settle(self, until_ns: int, *, foretell: bool = True) -> None:
         """Tell the idle frames up to `until_ns`, and as a rule what is sure to follow."""
@@ -162,9 +165,19 @@ class InProcessBench:
         cycle.always_step = not self.skip
         slot.last_tick_ns = now_ns - 1
         slot.starts += 1
-        cycle.inbox.append(WallTime(now_ns, "wall", self.origin_utc_ns + now_ns, True))
+        self._tell_time(slot, now_ns)
         self._tell_start(slot, now_ns)
         self._touched.append(slot.index)
+
+    def set_clock(self, slot: Slot, off_ns: int, now_ns: int) -> None:
+        """From now on the slot's controllers are told a wall time that is off by so much, the present one at once."""
+        slot.clock_off_ns = off_ns
+        self._tell_time(slot, now_ns)
+
+    def _tell_time(self, slot: Slot, now_ns: int) -> None:
+        if slot.cycle is not None:
+            utc_ns = self.origin_utc_ns + now_ns + slot.clock_off_ns
+            slot.cycle.inbox.append(WallTime(now_ns, "wall", utc_ns, True))
 
     def power_off(self, slot: Slot, now_ns: int) -> None:
         """The controller is gone, at `now_ns`; its wires hang free."""
@@ -174,11 +187,14 @@ class InProcessBench:
             link.unplug()
         self._touched.append(slot.index)
 
-    def start(self, origin_utc_ns: int) -> None:
-        """Power on every board at virtual time 0, which is `origin_utc_ns`."""
+    def start(self, origin_utc_ns: int, from_ns: int = 0) -> None:
+        """Power on every board at `from_ns` of virtual time, whose 0 is `origin_utc_ns`; peers begin at 0."""
         self.origin_utc_ns = origin_utc_ns
         for slot in self.slots:
-            self.power_on(slot, 0)
+            if from_ns:
+                self.at(from_ns, partial(self.power_on, slot))
+            else:
+                self.power_on(slot, 0)
         self._refresh_all()
 
     def run(self, until_ns: int) -> None:
@@ -277,6 +293,7 @@ class InProcessBench:
                     "last_tick_ns": slot.last_tick_ns,
                     "starts": slot.starts,
                     "ticks_before": slot.ticks_before,
+                    "clock_off_ns": slot.clock_off_ns,
                     "cycle": slot.cycle.snapshot() if slot.cycle is not None else None,
                 }
                 for slot in self.slots
@@ -292,7 +309,7 @@ class InProcessBench:
             restore_peer(peer, saved)
         for slot, saved in zip(self.slots, state["slots"], strict=True):
             slot.last_tick_ns, slot.starts = saved["last_tick_ns"], saved["starts"]
-            slot.cycle, slot.ticks_before = None, saved["ticks_before"]
+            slot.cycle, slot.ticks_before, slot.clock_off_ns = None, saved["ticks_before"], saved["clock_off_ns"]
             if saved["cycle"] is None:
                 self.power_off(slot, self.now_ns)
                 continue

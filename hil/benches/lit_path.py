@@ -22,6 +22,8 @@ from drivers.links.tap import Fan, Sink
 from drivers.recording.digest import ChainDigest
 from drivers.units import FOREVER_NS, NS_PER_MS
 from hil.benches.in_process import InProcessBench, Slot
+from hil.faults.plan import Faults
+from hil.faults.wire import FaultyPeer, FaultyWire, disturbed
 from hil.judge.light_ledger import LightLedger
 from hil.judge.owed import LightPath
 from hil.judge.rules import RuleBook
@@ -30,8 +32,6 @@ from hil.peers.dali_gateway import DaliGateway
 from hil.peers.exchange import Exchange
 from hil.peers.radar import RadarPeer
 from hil.traffic.rider import Rider
-
-Spans = tuple[tuple[int, int], ...]
 
 SETTLED_NS = 200 * NS_PER_MS
 """The ledger is told lamp events as they happen and closes riders this much later."""
@@ -80,22 +80,6 @@ class ListedRiders:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self._next = state["next"]
-
-
-class Faults(msgspec.Struct, frozen=True):
-    """What goes wrong and when, as spans (from, to) in ns. Names are ``"west"`` and ``"west/radar-1"``.
-
-    `silent_radars`, `silent_gateways`: nothing comes from there. `dark_lines`: no bus power. `lost_messages`: nothing
-    passes between controllers. `restarts`: a controller is without power in between. `ghosts` are riders that radars
-    see and nobody has to be lit for: clutter.
-    """
-
-    silent_radars: dict[str, Spans] = {}
-    silent_gateways: dict[str, Spans] = {}
-    dark_lines: dict[str, Spans] = {}
-    lost_messages: Spans = ()
-    restarts: dict[str, Spans] = {}
-    ghosts: tuple[Rider, ...] = ()
 
 
 class Traffic:
@@ -168,7 +152,7 @@ class LitPathBench:
         rules: bool = True,
     ) -> None:
         faults = faults or Faults()
-        self.site, self.origin_utc_ns = site, origin_utc_ns
+        self.site, self.origin_utc_ns, self.start_ns = site, origin_utc_ns, faults.start_ns
         light = site.light
         self.boards: dict[str, BoardDescription] = {
             one.name: load_board(board or one.board) for one in site.controllers
@@ -208,11 +192,13 @@ class LitPathBench:
         for one in site.controllers:
             self._near[one.name] = {}
             for wire in contents(self.boards[one.name]):
-                self._near[one.name][wire], far[f"{one.name}/{wire}"] = memory_pair(wire)
+                name = f"{one.name}/{wire}"
+                self._near[one.name][wire], peers_end = memory_pair(wire)
+                far[name] = faults.on(name, peers_end, self.contents[name], seed)
         for one in site.controllers:
             self._make_peers(one, far, seed, skip, faults)
         self.traffic = Traffic(riders, list(self.radars.values()), self._rider)
-        self._add_to_bench(faults)
+        self._add_to_bench(faults, far)
         self._join_neighbours(far)
         for ghost in faults.ghosts:
             for radar in self.radars.values():
@@ -226,16 +212,17 @@ class LitPathBench:
         for radar in one.radars:
             name = f"{one.name}/{radar.name}"
             number = len(self.radars)
+            link = far[f"{one.name}/{board.devices[radar.name].wire}"]
             self.radars[name] = RadarPeer(
                 name,
-                far[f"{one.name}/{board.devices[radar.name].wire}"],
+                link,
                 x_mm=mm(radar.x_m),
                 sign=1 if radar.looks == "up" else -1,
                 range_mm=mm(radar.range_m),
                 phase_ns=(number * 17 + seed % 13) * NS_PER_MS,
                 seed=seed * 64 + number + 1,
                 silent=faults.silent_radars.get(name, ()),
-                skip=skip,
+                skip=skip and not isinstance(link, FaultyWire),  # a fault meets each frame
             )
         for wire, what in contents(board).items():
             if what != "dali":
@@ -277,22 +264,25 @@ class LitPathBench:
         for number in self._radar_numbers:
             self.bench.poke(number)
 
-    def _add_to_bench(self, faults: Faults) -> None:
+    def _add_to_bench(self, faults: Faults, far: dict[str, MemoryLink]) -> None:
         bench = self.bench
         bench.add_peer(self.traffic)
-        numbers = {name: bench.add_peer(radar) for name, radar in self.radars.items()}
+        wire_of = {
+            f"{one.name}/{radar.name}": f"{one.name}/{self.boards[one.name].devices[radar.name].wire}"
+            for one in self.site.controllers
+            for radar in one.radars
+        }
+        numbers = {name: bench.add_peer(disturbed(radar, far[wire_of[name]])) for name, radar in self.radars.items()}
         self._radar_numbers = list(numbers.values())
         for name, gateway in self.gateways.items():
-            numbers[name] = bench.add_peer(gateway)
-        exchange = bench.add_peer(self.exchange)
+            numbers[name] = bench.add_peer(disturbed(gateway, far[name]))
+        served = {*wire_of.values(), *self.gateways}
+        exchange = bench.add_peer(disturbed(self.exchange, *(far[name] for name in self.wires if name not in served)))
         for one in self.site.controllers:
             slot = Slot(one.name, self._maker(one))
             bench.add_board(slot)
             slot.radars = [radar for name, radar in self.radars.items() if name.startswith(f"{one.name}/")]
-            by_wire = {
-                f"{one.name}/{self.boards[one.name].devices[radar.name].wire}": numbers[f"{one.name}/{radar.name}"]
-                for radar in one.radars
-            }
+            by_wire = {wire: numbers[name] for name, wire in wire_of.items()}
             for wire, near in self._near[one.name].items():
                 name = f"{one.name}/{wire}"
                 peer = by_wire.get(name, numbers.get(name, exchange))
@@ -300,6 +290,9 @@ class LitPathBench:
             for from_ns, to_ns in faults.restarts.get(one.name, ()):
                 bench.at(from_ns, partial(bench.power_off, slot))
                 bench.at(to_ns, partial(bench.power_on, slot))
+            for from_ns, to_ns, by_ns in faults.clocks.get(one.name, ()):
+                bench.at(from_ns, partial(bench.set_clock, slot, by_ns))
+                bench.at(to_ns, partial(bench.set_clock, slot, 0))
         for name, spans in faults.dark_lines.items():
             gateway = self.gateways[name]
             for from_ns, to_ns in spans:
@@ -329,7 +322,7 @@ class LitPathBench:
 
     def start(self) -> None:
         """Virtual time 0: power on."""
-        self.bench.start(self.origin_utc_ns)
+        self.bench.start(self.origin_utc_ns, self.start_ns)
 
     def run(self, until_ns: int) -> None:
         """Let everything happen before `until_ns`."""
@@ -367,7 +360,9 @@ class LitPathBench:
         """Take over a snapshot of a bench made with the same arguments."""
 
         def restore_peer(peer: Peer, saved: dict[str, Any]) -> None:
-            if isinstance(peer, RadarPeer):
+            if isinstance(peer, FaultyPeer):
+                peer.restore_with(saved, restore_peer)
+            elif isinstance(peer, RadarPeer):
                 peer.restore(saved, {**self.traffic.under_way, **self._ghosts}, state["bench"]["now_ns"])
             else:
                 peer.restore(saved)

@@ -10,9 +10,10 @@ from boards.parts import contents
 from controllers.lighting.site import LightingSite, mm
 from drivers.links.memory import MemoryLink
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
-from hil.benches.lit_path import Faults, ListedRiders, Traffic
+from hil.benches.lit_path import ListedRiders, Traffic
 from hil.benches.pty_wire import RunningPeer
 from hil.benches.virtual_loop import START_NS, VirtualLoop
+from hil.faults.plan import Faults
 from hil.peers.dali_gateway import DaliGateway
 from hil.peers.radar import RadarPeer
 from hil.peers.signal_controller import SignalController

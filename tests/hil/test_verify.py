@@ -15,11 +15,11 @@ from controllers.service.sites import load_site
 from drivers.recording.events import Decision, Digest, Event, Lost, Snapshot, Tick, Ticks, WireBytes
 from drivers.recording.reader import TraceReader
 from drivers.units import NS_PER_MS, NS_PER_S
-from hil.benches.lit_path import Faults
 from hil.benches.planted import changed, with_a_bit_flipped
 from hil.benches.virtual_loop import Upsets, VirtualLoop
 from hil.benches.virtual_peers import display_peers, lit_path_peers
 from hil.case import load_case, shipped
+from hil.faults.plan import Faults
 from hil.traffic.rider import Rider
 from hil.traffic.script import ScriptedRider, Waypoint, scripted_rider
 from hil.verify import verify

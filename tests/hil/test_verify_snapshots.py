@@ -20,12 +20,12 @@ from controllers.lighting.site import LightingSite
 from controllers.service import flight_recorder
 from controllers.service.sites import load_site
 from drivers.units import NS_PER_MS, NS_PER_S
-from hil.benches.lit_path import Faults
 from hil.benches.pty_wire import RunningPeer
 from hil.benches.virtual_loop import Upsets, VirtualLoop
 from hil.benches.virtual_peers import TalkingNeighbour, display_peers, lit_path_peers
 from hil.case import load_case, shipped
 from hil.desk import FAR_ENDS, far_end
+from hil.faults.plan import Faults
 from hil.peers.gpio_lines import LinesPeer
 from hil.peers.i2c_chips import I2cChips
 from hil.peers.i2c_models import Bme280Model, Chip, Gp8403Model, Ina226Model, Mcp4725Model, Pca9685Model
