@@ -25,6 +25,7 @@ from hil.driving import Drive, HourMeter, read_snapshot, snapshot_bytes
 from hil.faults.plan import planned
 from hil.faults.span import check_names, read_by_hand
 from hil.fitting import check_path
+from hil.judge.account import path_account
 from hil.judge.light_ledger import Figures
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.record import recording
@@ -198,6 +199,7 @@ def replay(
         radar_frames=frames,
         us_per_frame=round(cpu_us / (frames - frames_before), 3) if frames > frames_before else None,
         figures=by_figure(figures),
+        account=path_account(bench),
         command=request.command,
         notes=run.notes + missed(bench),
         provenance=recorder.provenance_lines,
@@ -240,6 +242,9 @@ def by_figure(figures: dict[str, Figures]) -> dict[str, dict[str, float | int | 
         "full_at_10m_share": "full_at_10m_share",
         "lamp_s_above_base": "lamp_s_above_base",
         "energy_wh": "energy_wh",
+        "raised": "raised",
+        "switched_on": "switched_on",
+        "false_lightings": "false_lightings",
     }
     return {name: {rule: getattr(values, field) for rule, values in figures.items()} for name, field in names.items()}
 

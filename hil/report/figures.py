@@ -33,6 +33,9 @@ FIGURES = (
     Figure("full_at_10m_share", "lamps full with the rider 10 m away", "share"),
     Figure("lamp_s_above_base", "lamp time above base", "amount", "s"),
     Figure("energy_wh", "energy", "amount", "Wh", 1),
+    Figure("raised", "lamps raised above base", "count"),
+    Figure("switched_on", "lamps switched on", "count"),
+    Figure("false_lightings", "lamps raised for nobody", "count"),
 )
 LOW_BOUNDS = {"lit_share": "lit_share_low95"}
 """Share -> the figure that holds its lower 95 % bound."""

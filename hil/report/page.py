@@ -15,6 +15,7 @@ from drivers.errors import InputError
 from hil.judge.compare import Divergence
 from hil.judge.readable import readable
 from hil.judge.reference import Sent
+from hil.report.account_table import account_html
 from hil.report.escape import markup
 from hil.report.figures import RULES, duration, number, rows, rules_of
 from hil.report.hours_picture import hours_html
@@ -52,6 +53,7 @@ def page(
     name = markup(f"{MARKS[result.verdict][1]}: {title}")
     parts = [_verdict(result), _divergence(result), _figures(result), _groups(result)]
     parts += [] if lanes is None else [timeline(result, lanes, window, budget), _hours(lanes)]
+    parts += [account_html(result.account)]
     parts += [_provenance(result)]
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

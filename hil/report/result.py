@@ -34,9 +34,10 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """One replay of one case.
 
     `span_s` is the time replayed, `wall_s` what it took; `us_per_frame` microseconds a radar frame, end to end.
-    `figures` are those of lamps, `groups` those of signals; either is empty where it does not apply. `broken` are the
-    case's promises that were not kept, a sentence each. `command` runs it again. `notes` are printed beside the
-    figures, e.g. "recorded passages with synthesised radar".
+    `figures` are those of lamps, `account` their energy by lamp and night (hil/judge/account.py), `groups` those of
+    signals; each is empty where it does not apply. `broken` are the case's promises that were not kept, a sentence
+    each. `command` runs it again. `notes` are printed beside the figures, e.g. "recorded passages with synthesised
+    radar".
 
     `blocked` says what is wrong with the rig and what to do, a sentence each. `lateness_us` is that of every injected
     byte against its due time (benches in real time): `count`, `p50`, `p99`, `p999`, `max` in microseconds, and
@@ -53,6 +54,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     radar_frames: int | None = None
     us_per_frame: float | None = None
     figures: Figures = {}
+    account: Mapping[str, Any] = {}
     groups: tuple[Mapping[str, Any], ...] = ()
     comparison: Verdict | None = None
     broken: tuple[str, ...] = ()
@@ -78,6 +80,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
             "us_per_frame": self.us_per_frame,
             "times_real_time": round(self.span_s / self.wall_s, 1) if self.wall_s else None,
             **{name: known(rules) for name, rules in self.figures.items()},
+            "account": dict(self.account),
             "groups": [dict(group) for group in self.groups] or None,
             "broken_promises": list(self.broken) or None,
             "blocked": list(self.blocked) or None,
