@@ -91,6 +91,14 @@ class Climate(msgspec.Struct, frozen=True, gc=False, tag=True):
     pressure_pa: int | None = None
 
 
+class Illuminance(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """How bright it is where the sensor looks, in thousandths of a lux: ``Illuminance(0, "lux", 8_300)`` is 8.3 lx."""
+
+    t_ns: int
+    source: str
+    illuminance_mlux: int
+
+
 class PowerReading(msgspec.Struct, frozen=True, gc=False, tag=True):
     """What a meter or a gear says of its supply; None where it does not measure it, or not now.
 
@@ -187,6 +195,7 @@ Quantity = (
     | Presence
     | Range
     | Climate
+    | Illuminance
     | PowerReading
     | LampStatus
     | SignalState

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -162,7 +163,7 @@ class LightCalendar:
 def _in_order(events: Sequence[CalendarEvent], zone: ZoneInfo) -> list[tuple[int, int, Hours]]:
     """Raises InputError where two overlap."""
     found = sorted((*event.span_s(zone), n) for n, event in enumerate(events))
-    for (_, to_s, first), (from_s, _, second) in zip(found, found[1:], strict=False):
+    for (_, to_s, first), (from_s, _, second) in pairwise(found):
         if from_s < to_s:
             a, b = events[first], events[second]
             raise InputError(

@@ -222,7 +222,7 @@ def _moment_s(said: str, day: date, place: Place) -> tuple[int, bool]:
 
 def _local_s(said: str, zone: ZoneInfo) -> int:
     try:
-        moment = datetime.strptime(said, "%Y-%m-%d %H:%M")  # noqa: DTZ007 - local by the site's own zone
+        moment = datetime.strptime(said, "%Y-%m-%d %H:%M")
     except ValueError:
         raise InputError(f"event: {said} is no date and time of day; write e.g. 2026-12-31 18:00") from None
     return local_s(moment.date(), moment.time(), zone)

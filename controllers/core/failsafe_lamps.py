@@ -1,22 +1,24 @@
 """The last gate for lamps. No level reaches a lamp but through here; no policy is asked or trusted.
 
-What a lamp does in doubt (each row with its test in tests/controllers/test_failsafe_lamps.py):
+What a lamp does in doubt (each cell with its test in tests/controllers/test_doubt_table.py):
 
-======================  ====================================  ============  ==================
-doubt                   lit hours                             calendar off  wall time unknown
-======================  ====================================  ============  ==================
-none                    what the policy asks, base at least   off           base
-sensor silent           its zone at full                      off           base
-neighbour silent        the border zone at full               off           base
-neighbour says doubt    the named stretch and its reach, full off           base
-level of gear unknown   nothing is written until the gear has answered, or `take_over_ns` have passed
-======================  ====================================  ============  ==================
+==========================  =====================================  ============  ============================
+doubt                       lit hours                              calendar off  wall time unknown
+==========================  =====================================  ============  ============================
+none                        what the policy asks, base at least    off           base; if dark by lux as lit
+sensor silent, contradicts  its zone at full                       off           full if dark by lux, else base
+lamp dark, gateway lost     what is around it at full              off           full if dark by lux, else base
+neighbour silent            the border zone at full                off           full if dark by lux, else base
+neighbour says doubt        the named stretch and its reach, full  off           full if dark by lux, else base
+level of gear unknown       nothing is written until the gear has answered, or `take_over_ns` have passed
+==========================  =====================================  ============  ============================
 
-The calendar beats doubt: bats are not disturbed by a broken sensor. In lit hours doubt means light.
+The calendar beats doubt: bats are not disturbed by a broken sensor. In lit hours doubt means light. What somebody
+orders by hand at commissioning beats both, and ends by itself (overrides.py).
 
 What is judged is the light, not the command: the gate keeps a model of each lamp's output (lamp_slope.py beside this),
-fades in the gear included. In lit hours each second leaves a lamp two fifths of its light; a level that would
-not is passed in steps. Rising is never held back.
+fades in the gear included. Each second leaves a lamp two fifths of its light; a level that would not is passed in
+steps. Rising is never held back: the gear's own fade keeps it from flashing.
 """
 
 from __future__ import annotations
@@ -24,25 +26,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from controllers.core.contract import Command, LampLevel
+from controllers.core.calendar_rules import Hours
+from controllers.core.contract import Command, LampLevel, Publish
+from controllers.core.doubts import DARK, Doubts
+from controllers.core.dusk import TWILIGHT_NS, Dusk
 from controllers.core.lamp_slope import DROP_LEVELS, LampSlope
-from drivers.quantities import DeviceHealth, LampStatus, Message, Quantity, RadarReport, WallTime
+from controllers.core.overrides import COMMISSIONING, Overrides
+from drivers.codecs.dali import level_for_ppm
+from drivers.quantities import DeviceHealth, Illuminance, LampStatus, Message, Quantity, RadarReport, WallTime
 from drivers.units import FOREVER_NS
 
-EVERYWHERE = (-(1 << 40), 1 << 40)
-
-MAX_DOUBTS = 32
-"""More than there are devices to doubt; what a neighbour names beyond that is one doubt, everywhere."""
+PPM_PER_PCT = 10_000
 
 
 class Calendar(Protocol):
-    """When light is wanted at all."""
+    """What light is wanted at all."""
 
-    def lit_at(self, utc_ns: int) -> bool:
-        """True in lit hours."""
+    def hours_at(self, utc_ns: int) -> Hours:
+        """Off, lit or full, and with which levels."""
 
-    def next_edge_ns(self, utc_ns: int) -> int:
-        """The first instant after `utc_ns` at which `lit_at` changes."""
+    def next_change_ns(self, utc_ns: int) -> int:
+        """The first instant after `utc_ns` at which `hours_at` changes."""
+
+    def sun_up_at(self, utc_ns: int) -> bool:
+        """Whether the sun is above the horizon; asked where there is a lux sensor."""
 
 
 class LampGate:
@@ -56,7 +63,9 @@ class LampGate:
         reach_mm: how far a neighbour's doubt reaches beyond its own stretch, e.g. 70_000.
         take_over_ns: how long to wait for a gear's own level after start.
         fade_ns: the gear's fade time, e.g. 1_000_000_000.
-        drop_levels: how many levels a lamp may lose within a second in lit hours.
+        drop_levels: how many levels a lamp may lose within a second.
+        speakers: devices by which neighbours are told of lamps that stay dark.
+        dusk: what the lux sensor makes of the light, where there is one.
     """
 
     def __init__(
@@ -71,25 +80,37 @@ class LampGate:
         take_over_ns: int = 2_000_000_000,
         fade_ns: int = 0,
         drop_levels: int = DROP_LEVELS,
+        speakers: Sequence[str] = (),
+        dusk: Dusk | None = None,
     ) -> None:
         self.wake_ns = 0
-        self._lamps, self._zones, self._calendar = dict(lamps), dict(zones), calendar
+        self.doubts = Doubts(lamps, zones, reach_mm)
+        self.overrides = Overrides(lamps, full_level)
+        self.dusk = dusk
+        self._lamps, self._calendar, self._speakers = dict(lamps), calendar, tuple(speakers)
         self._base, self._full = base_level, full_level
-        self._reach_mm, self._take_over_ns = reach_mm, take_over_ns
+        self._take_over_ns = take_over_ns
         self._asked: dict[str, int] = dict.fromkeys(lamps, base_level)
         self._passed: dict[str, int | None] = dict.fromkeys(lamps)  # None: not known what the gear shows
         self._slopes = {lamp: LampSlope(fade_ns, drop_levels) for lamp in lamps}
         self._held_ns = FOREVER_NS  # when a sinking held back may go on, the first of all lamps
         self._waiting: set[str] = set(lamps)
         self._give_up_ns = -1
-        self._doubts: dict[str, tuple[int, int]] = {}
         self._utc_offset_ns: int | None = None
-        self._lit: bool | None = None
+        self._light = "base"
+        self._lowest = base_level  # of the hours now, in place of base and full
+        self._highest = full_level
         self._edge_ns = FOREVER_NS
 
+    @property
+    def light(self) -> str:
+        """What the hours are: ``"off"``, ``"lit"``, ``"full"``, or ``"base"`` where nobody knows the time."""
+        return self._light
+
     def step(self, commands: Sequence[Command], inputs: Sequence[Quantity], now_ns: int) -> Sequence[Command]:
-        """What may pass, and what the table orders. Commands that set no level pass untouched."""
+        """What may pass, and what the table orders. Commands that set no level pass, a word of all doubts completed."""
         changed = False
+        said = self.doubts.said
         for value in inputs:
             if not isinstance(value, RadarReport):
                 changed |= self._learn(value, now_ns)
@@ -102,10 +123,13 @@ class LampGate:
                 if not changed:
                     self._pass(command.target, now_ns, allowed)
             else:
-                allowed.append(command)
+                allowed.append(self._completed(command))
         if changed:
             for lamp in self._lamps:
                 self._pass(lamp, now_ns, allowed)
+            if self.doubts.said != said:
+                body = {"kind": "doubt", "of": DARK, "doubt": self.doubts.said}
+                allowed += [Publish(device, body) for device in self._speakers]
         if self._held_ns < self.wake_ns:
             self.wake_ns = self._held_ns
         return allowed
@@ -113,22 +137,26 @@ class LampGate:
     def stopping(self, now_ns: int) -> Sequence[LampLevel]:
         """The last levels before a clean stop: off where the calendar says so, else base, for every lamp.
 
-        In lit hours and with the wall time unknown nobody is left in the dark. Doubts and riders have no say: nobody
-        would take their light back. Said even to lamps whose own level is not known yet.
+        In lit hours and with the wall time unknown nobody is left in the dark, stand-by or not. Doubts, riders and
+        orders have no say: nobody would take their light back. Said even to lamps whose own level is not known yet.
         """
         if now_ns >= self._edge_ns:
             self._read_calendar(now_ns)
-        level = 0 if self._lit is False else self._base
+        level = 0 if self._light == "off" else self._base
         self._waiting.clear()
         self._passed = dict.fromkeys(self._lamps, level)
         self._held_ns = FOREVER_NS
         return [LampLevel(lamp, level) for lamp in self._lamps]
 
+    def shown(self, now_ns: int) -> dict[str, int]:
+        """What each lamp shows by the model of its output, 0 to 254."""
+        return {lamp: slope.shown(now_ns) for lamp, slope in self._slopes.items()}
+
     def _pass(self, lamp: str, now_ns: int, allowed: list[Command]) -> None:
         if lamp in self._waiting:
             return
         level, passed, slope = self._level(lamp), self._passed[lamp], self._slopes[lamp]
-        if self._lit and passed is not None and level < passed:
+        if passed is not None and level < passed:
             level = slope.limited(level, now_ns)
             self._held_ns = min(self._held_ns, slope.wake_ns)
         else:
@@ -140,77 +168,76 @@ class LampGate:
 
     def _level(self, lamp: str) -> int:
         """The table."""
-        if self._lit is None:
-            return self._base
-        if not self._lit:
+        ordered = self.overrides.of(lamp)
+        if ordered is not None:
+            return ordered
+        if self._light == "off":
             return 0
-        x_mm = self._lamps[lamp]
-        for from_mm, to_mm in self._doubts.values():
-            if from_mm <= x_mm <= to_mm:
-                return self._full
-        return max(self._base, self._asked[lamp])
+        if self._light == "base":
+            return self._base
+        if self._light == "full" or self.doubts.at(self._lamps[lamp]):
+            return self._highest
+        asked = self._asked[lamp]
+        if asked <= self._base:
+            return self._lowest
+        return self._highest if asked >= self._full else max(self._lowest, min(self._highest, asked))
+
+    def _completed(self, command: Command) -> Command:
+        """The policy's word of all doubts there are (``alive``), with the gate's own."""
+        if self.doubts.said is None or not isinstance(command, Publish):
+            return command
+        doubts = command.body.get("doubts")
+        if not isinstance(doubts, dict):
+            return command
+        return Publish(command.target, {**command.body, "doubts": {**doubts, DARK: self.doubts.said}})
 
     def _learn(self, value: Quantity, now_ns: int) -> bool:
         """Take one value in; True if levels may change by it."""
         if isinstance(value, DeviceHealth):
-            return self._doubt(value.source, None if value.ok else self._zones.get(value.source))
+            if self.dusk is not None and value.source == self.dusk.source:
+                return not value.ok and self.dusk.lost() and self._read_calendar(now_ns)
+            return self.doubts.health(value)
+        if isinstance(value, Illuminance):
+            return self._read_lux(value, now_ns)
         if isinstance(value, Message):
-            return self._hear(value.source, value.body)
+            if value.source == COMMISSIONING:
+                changed = self.overrides.hear(value)
+                self._set_wake()
+                return changed
+            return self.doubts.hear(value.source, value.body)
         if isinstance(value, LampStatus):
-            if value.source not in self._waiting:
-                return False
-            self._waiting.discard(value.source)
-            self._passed[value.source] = value.level
-            if value.level is not None:
-                self._slopes[value.source].shows(value.level)
-            return True
+            return self._found(value) | self.doubts.lamp(value)
         if isinstance(value, WallTime):
             self._utc_offset_ns = value.utc_ns - value.t_ns if value.synchronised else None
             self._read_calendar(now_ns)
             return True
         return False
 
-    def _hear(self, neighbour: str, body: dict[str, object]) -> bool:
-        """A neighbour's word: one doubt that came or went (``doubt``, ``of``), or all it has (``doubts``)."""
-        if "doubts" in body:
-            said = body["doubts"]
-            named = said if isinstance(said, dict) else {"all": said}
-            gone = [
-                of for of in self._doubts if of.startswith(f"{neighbour}/") and of[len(neighbour) + 1 :] not in named
-            ]
-            for of in gone:
-                del self._doubts[of]
-            changed = bool(gone)
-            for of, stretch in named.items():
-                changed |= self._named(neighbour, f"{neighbour}/{of}", self._stretch(stretch))
-            return changed
-        if "doubt" in body:
-            return self._named(neighbour, f"{neighbour}/{body.get('of')}", self._stretch(body["doubt"]))
-        return False
+    def _found(self, value: LampStatus) -> bool:
+        """The gear's own level after a start, or that it says none; a failure that comes or goes says neither."""
+        lamp = value.source
+        if lamp not in self._waiting or (value.level is None and (value.failure or lamp in self.doubts.dark)):
+            return False
+        self._waiting.discard(lamp)
+        self._passed[lamp] = value.level
+        if value.level is not None:
+            self._slopes[lamp].shows(value.level)
+        return True
 
-    def _named(self, neighbour: str, source: str, stretch: tuple[int, int] | None) -> bool:
-        if stretch is not None and source not in self._doubts and len(self._doubts) >= MAX_DOUBTS:
-            return self._doubt(f"{neighbour}/more", EVERYWHERE)
-        return self._doubt(source, stretch)
-
-    def _doubt(self, source: str, stretch: tuple[int, int] | None) -> bool:
-        before = self._doubts.get(source)
-        if stretch is None:
-            self._doubts.pop(source, None)
-        else:
-            self._doubts[source] = stretch
-        return stretch != before
-
-    def _stretch(self, said: object) -> tuple[int, int] | None:
-        """A neighbour's stretch, widened by the reach. What makes no sense is doubt everywhere: light, not darkness."""
-        if said is None:
-            return None
-        if isinstance(said, list) and len(said) == 2 and all(isinstance(end, int) for end in said):
-            return min(said) - self._reach_mm, max(said) + self._reach_mm
-        return EVERYWHERE
+    def _read_lux(self, value: Illuminance, now_ns: int) -> bool:
+        dusk = self.dusk
+        if dusk is None or value.source != dusk.source:
+            return False
+        night: bool | None = None
+        if self._utc_offset_ns is not None:
+            utc_ns = value.t_ns + self._utc_offset_ns
+            up = self._calendar.sun_up_at(utc_ns)
+            if up == self._calendar.sun_up_at(utc_ns - TWILIGHT_NS) == self._calendar.sun_up_at(utc_ns + TWILIGHT_NS):
+                night = not up
+        return dusk.read(value, night) and self._read_calendar(now_ns)
 
     def _on_time(self, now_ns: int) -> bool:
-        """The calendar's edge, the end of waiting for gear that does not answer, and the next step of a sinking."""
+        """The calendar's edge; the end of a wait for silent gear, or of an order; a sinking's next step."""
         changed = False
         if self._give_up_ns < 0:  # the first step of all
             self._give_up_ns = now_ns + self._take_over_ns
@@ -220,27 +247,39 @@ class LampGate:
         if now_ns >= self._edge_ns:
             self._read_calendar(now_ns)
             changed = True
+        if now_ns >= self.overrides.wake_ns:
+            changed |= self.overrides.on_time(now_ns)
         if now_ns >= self._held_ns:
             self._held_ns = FOREVER_NS
             changed = True
         self._set_wake()
         return changed
 
-    def _read_calendar(self, now_ns: int) -> None:
+    def _read_calendar(self, now_ns: int) -> bool:
+        """What the hours are now; True, for whoever has asked because something has changed."""
+        dark = None if self.dusk is None else self.dusk.says_dark
+        hours = Hours("lit" if dark else "off")
         if self._utc_offset_ns is None:
-            self._lit, self._edge_ns = None, FOREVER_NS
+            self._light, self._edge_ns = "lit" if dark else "base", FOREVER_NS
         else:
             utc_ns = now_ns + self._utc_offset_ns
-            self._lit = self._calendar.lit_at(utc_ns)
-            edge_utc_ns = self._calendar.next_edge_ns(utc_ns)
+            hours = self._calendar.hours_at(utc_ns)
+            self._light = hours.light
+            if hours.light == "lit" and self.dusk is not None and self.dusk.trims and dark is False:
+                self._light = "off"  # the sun is down, and it is bright all the same
+            edge_utc_ns = self._calendar.next_change_ns(utc_ns)
             self._edge_ns = edge_utc_ns - self._utc_offset_ns if edge_utc_ns < FOREVER_NS else FOREVER_NS
+        self._lowest = self._base if hours.base_pct is None else _level_of(hours.base_pct)
+        self._highest = self._full if hours.full_pct is None else min(self._full, _level_of(hours.full_pct))
         self._set_wake()
+        return True
 
     def _set_wake(self) -> None:
         if self._give_up_ns < 0:
             self.wake_ns = 0
             return
-        self.wake_ns = min(self._edge_ns, self._held_ns, self._give_up_ns if self._waiting else FOREVER_NS)
+        give_up_ns = self._give_up_ns if self._waiting else FOREVER_NS
+        self.wake_ns = min(self._edge_ns, self._held_ns, self.overrides.wake_ns, give_up_ns)
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
@@ -252,9 +291,11 @@ class LampGate:
             "held_ns": self._held_ns,
             "waiting": sorted(self._waiting),
             "give_up_ns": self._give_up_ns,
-            "doubts": {source: list(stretch) for source, stretch in self._doubts.items()},
+            "doubts": self.doubts.snapshot(),
+            "overrides": self.overrides.snapshot(),
+            "dusk": None if self.dusk is None else self.dusk.snapshot(),
             "utc_offset_ns": self._utc_offset_ns,
-            "lit": self._lit,
+            "hours": [self._light, self._lowest, self._highest],
             "edge_ns": self._edge_ns,
         }
 
@@ -266,5 +307,13 @@ class LampGate:
         self._held_ns = state["held_ns"]
         for lamp, slope in state["slopes"].items():
             self._slopes[lamp].restore(slope)
-        self._doubts = {source: (stretch[0], stretch[1]) for source, stretch in state["doubts"].items()}
-        self._utc_offset_ns, self._lit = state["utc_offset_ns"], state["lit"]
+        self.doubts.restore(state["doubts"])
+        self.overrides.restore(state["overrides"])
+        if self.dusk is not None:
+            self.dusk.restore(state["dusk"])
+        self._utc_offset_ns = state["utc_offset_ns"]
+        self._light, self._lowest, self._highest = state["hours"]
+
+
+def _level_of(pct: float) -> int:
+    return level_for_ppm(round(pct * PPM_PER_PCT))

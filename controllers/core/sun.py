@@ -1,9 +1,9 @@
 """Sunrise and sunset of a local date, at any latitude.
 
-The sun is the astral package's (upper limb on a flat horizon, NOAA equations), rounded to whole seconds so that the last
-bits of sine and cosine cannot matter. Near the poles there are days without one or the other: then the sun that does not
-rise is said to rise and set at noon (all night), the sun that does not set to rise at midnight and set at the next (all
-day). So a rule from sunset to sunrise needs no case of its own, and nothing is raised.
+The sun is the astral package's (upper limb on a flat horizon, NOAA equations), rounded to whole seconds so that the
+last bits of sine and cosine cannot matter. Near the poles there are days without one or the other: then the sun that
+does not rise is said to rise and set at noon (all night), the sun that does not set to rise at midnight and set at the
+next (all day). So a rule from sunset to sunrise needs no case of its own, and nothing is raised.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def local_s(day: date, at: time, zone: ZoneInfo) -> int:
 
 @lru_cache(maxsize=64)
 def sun_s(day: date, event: SunEvent, lat_deg: float, lon_deg: float, zone: ZoneInfo) -> int:
-    """Sunrise or sunset of a local date, UTC second, rounded. Sunrise is never after the sun's noon, sunset never before.
+    """Sunrise or sunset of a local date, UTC second, rounded; sunrise before the sun's noon, sunset after it.
 
     Example: Münster, 19 February 2024, sunset at 17:47.
     """

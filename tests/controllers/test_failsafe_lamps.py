@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controllers.core.calendar_rules import OFF as DARK_HOURS
+from controllers.core.calendar_rules import Hours
 from controllers.core.contract import Command, LampLevel, PanelFrame, Publish
-from controllers.core.failsafe_lamps import EVERYWHERE, MAX_DOUBTS, LampGate
+from controllers.core.doubts import EVERYWHERE, MAX_DOUBTS
+from controllers.core.failsafe_lamps import LampGate
 from drivers.quantities import (
     Detection,
     DeviceHealth,
@@ -34,11 +37,14 @@ SUNSET, SUNRISE = 1_000_000, 2_000_000
 class Night:
     """Lit from SUNSET to SUNRISE (UTC), once."""
 
-    def lit_at(self, utc_ns: int) -> bool:
-        return SUNSET <= utc_ns < SUNRISE
+    def hours_at(self, utc_ns: int) -> Hours:
+        return Hours("lit") if SUNSET <= utc_ns < SUNRISE else DARK_HOURS
 
-    def next_edge_ns(self, utc_ns: int) -> int:
+    def next_change_ns(self, utc_ns: int) -> int:
         return SUNSET if utc_ns < SUNSET else SUNRISE if utc_ns < SUNRISE else FOREVER_NS
+
+    def sun_up_at(self, utc_ns: int) -> bool:
+        return not SUNSET <= utc_ns < SUNRISE
 
 
 def _gate() -> LampGate:
@@ -86,6 +92,11 @@ def _running(utc_ns: int | None) -> LampGate:
 def _expected(gate: LampGate) -> dict[str, int]:
     """What the gate would have each lamp show."""
     return {lamp: gate._level(lamp) for lamp in LAMPS}
+
+
+def _doubts(gate: LampGate) -> dict[str, Any]:
+    stretches: dict[str, Any] = gate.snapshot()["doubts"]["stretches"]
+    return stretches
 
 
 def _levels(commands: Any) -> dict[str, int]:
@@ -283,7 +294,7 @@ def test_two_doubts_on_one_lamp_end_with_the_second() -> None:
 def test_the_health_of_a_device_without_a_zone_changes_nothing() -> None:
     gate = _running(LIT)
     assert _ask(gate, 2, _health("dali", False), _health("lamp-1", False)) == {}
-    assert gate.snapshot()["doubts"] == {}
+    assert _doubts(gate) == {}
 
 
 def test_what_the_policy_asked_in_doubt_is_shown_when_the_doubt_ends() -> None:
@@ -341,7 +352,7 @@ def test_the_list_of_all_doubts_ends_those_it_does_not_name_of_that_neighbour_on
     other = Message(2, "neighbour-2", {"of": "radar-1", "doubt": [32_000, 32_000]})
     assert _ask(gate, 2, first, other, _health("radar-2", False)) == dict.fromkeys(LAMPS, FULL)
     assert _ask(gate, 3, _said(kind="alive", doubts={})) == {"lamp-1": BASE}
-    assert set(gate.snapshot()["doubts"]) == {"neighbour-2/radar-1", "radar-2"}
+    assert set(_doubts(gate)) == {"neighbour-2/radar-1", "radar-2"}
 
 
 def test_the_list_of_all_doubts_brings_doubts_that_were_not_heard_and_said_again_changes_nothing() -> None:
@@ -369,8 +380,8 @@ def test_more_doubts_than_there_can_be_are_one_doubt_everywhere_and_memory_stays
     assert _ask(gate, 4, _said(of="one more", doubt=[500_000, 500_000])) == dict.fromkeys(LAMPS, FULL)
     for n in range(1000):
         gate.step((), (_said(of=f"radar {n}", doubt=[0, 0]),), 5)
-    assert len(gate.snapshot()["doubts"]) == MAX_DOUBTS + 1
-    assert gate.snapshot()["doubts"]["neighbour/more"] == list(EVERYWHERE)
+    assert len(_doubts(gate)) == MAX_DOUBTS + 1
+    assert _doubts(gate)["neighbour/more"] == list(EVERYWHERE)
     assert _ask(gate, 6, _health("radar-1", False), _health("radar-1", True), _said(doubts={})) == dict.fromkeys(
         LAMPS, BASE
     )
@@ -497,8 +508,9 @@ def test_whatever_comes_the_gate_keeps_the_table_and_its_snapshot_is_whole(steps
         state = gate.snapshot()
         for lamp, level in _expected(gate).items():
             assert 0 <= level <= FULL
-            assert level == (BASE if state["lit"] is None else 0) or state["lit"]
-            assert level >= BASE or state["lit"] is False
+            light = state["hours"][0]
+            assert light == "lit" or level == {"base": BASE, "off": 0}[light]
+            assert level >= BASE or light == "off"
             if lamp not in state["waiting"]:
                 assert shown[lamp] == level
         assert now_ns < gate.wake_ns
@@ -529,7 +541,6 @@ def test_in_doubt_it_does_not_matter_what_the_policy_asks(steps: list[Any]) -> N
         alone.step((), inputs, now_ns)
         state = gate.snapshot()
         for lamp, x_mm in LAMPS.items():
-            doubted = any(low <= x_mm <= high for low, high in state["doubts"].values())
-            if not state["lit"] or doubted:
+            if state["hours"][0] != "lit" or any(low <= x_mm <= high for low, high in _doubts(gate).values()):
                 assert gate._level(lamp) == alone._level(lamp)
         now_ns += later_ns

@@ -1,4 +1,4 @@
-"""How fast a lamp may sink in lit hours, judged by what it shows, fades in the gear included."""
+"""How fast a lamp may sink, judged by what it shows, fades in the gear included."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controllers.core.calendar_rules import Hours
 from controllers.core.contract import LampLevel
 from controllers.core.failsafe_lamps import LampGate
 from controllers.core.lamp_slope import DROP_LEVELS, DROP_NS, LampSlope
@@ -19,11 +20,14 @@ BASE, FULL = 170, 254
 
 
 class Always:
-    def lit_at(self, utc_ns: int) -> bool:
-        return True
+    def hours_at(self, utc_ns: int) -> Hours:
+        return Hours("lit")
 
-    def next_edge_ns(self, utc_ns: int) -> int:
+    def next_change_ns(self, utc_ns: int) -> int:
         return FOREVER_NS
+
+    def sun_up_at(self, utc_ns: int) -> bool:
+        return False
 
 
 def _gate(fade_ns: int = NS_PER_S) -> LampGate:
