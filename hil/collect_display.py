@@ -123,7 +123,7 @@ class DisplayCollector:
                 else:
                     spans.append((t_ns, until_ns, number))
             predicted = [(t_ns, state.phases[0].likely_ms if state.phases else None) for t_ns, state in told]
-            signals.append(SignalLane(str(group), spans, predicted))
+            signals.append(SignalLane(str(group), spans, predicted, own=group == self._bench.site.group))
         panel = [
             (t_ns, self._stages[n + 1][0] if n + 1 < len(self._stages) else end_ns, stage, remaining_ms)
             for n, (t_ns, stage, remaining_ms) in enumerate(self._stages)

@@ -55,11 +55,15 @@ class HandoverLane(msgspec.Struct, frozen=True):
 
 
 class SignalLane(msgspec.Struct, frozen=True):
-    """A signal group: `spans` (t0_ns, t1_ns, state 0 to 9), `predicted` (t_ns, remaining_ms or None) from its feed."""
+    """A signal group: `spans` (t0_ns, t1_ns, state 0 to 9), `predicted` (t_ns, remaining_ms or None) from its feed.
+
+    `own` is the group that the panel stands for: beside what its feed predicts, what then came true is drawn.
+    """
 
     group: str
     spans: Sequence[tuple[int, int, int]]
     predicted: Sequence[tuple[int, int | None]] = ()
+    own: bool = False
 
 
 class PanelLane(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from drivers.errors import InputError
 from hil.judge.compare import Divergence
 from hil.judge.readable import readable
 from hil.judge.reference import Sent
+from hil.report.bench_parts import lateness_html, measurements_html
 from hil.report.account_table import account_html
 from hil.report.escape import markup
 from hil.report.figures import RULES, duration, number, rows, rules_of
@@ -24,7 +25,12 @@ from hil.report.result import RunResult
 from hil.report.timeline import timeline
 
 MOST_ELEMENTS = 20_000
-MARKS = {"passed": ("\u2713", "Passed"), "failed": ("\u2717", "Failed"), "no-reference": ("?", "No reference")}
+MARKS = {
+    "passed": ("\u2713", "Passed"),
+    "failed": ("\u2717", "Failed"),
+    "blocked": ("\u25a0", "Blocked"),
+    "no-reference": ("?", "No reference"),
+}
 
 
 def write_page(
@@ -51,9 +57,11 @@ def page(
     policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{script_hash}'"
     title = result.title or result.case
     name = markup(f"{MARKS[result.verdict][1]}: {title}")
-    parts = [_verdict(result), _divergence(result), _figures(result), _groups(result)]
+    parts = [_verdict(result), _blocked(result), _divergence(result), measurements_html(result.measurements)]
+    parts += [_figures(result), _groups(result)]
     parts += [] if lanes is None else [timeline(result, lanes, window, budget), _hours(lanes)]
     parts += [account_html(result.account)]
+    parts += [lateness_html(result)]
     parts += [_provenance(result)]
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -74,7 +82,7 @@ def _asset(name: str) -> str:
 def _verdict(result: RunResult) -> str:
     mark, word = MARKS[result.verdict]
     reason = result.reason.removeprefix(f"{result.verdict}: ")
-    facts = [("replayed", duration(result.span_s)), ("in", duration(result.wall_s))]
+    facts = [("bench", result.bench), ("replayed", duration(result.span_s)), ("in", duration(result.wall_s))]
     if result.wall_s > 0 and result.span_s > 0:
         facts.append(("times real time", f"{number(result.span_s / result.wall_s)}\u00d7"))
     facts.append(("ticks", number(result.ticks)))
@@ -86,6 +94,17 @@ def _verdict(result: RunResult) -> str:
     return (
         f'<section class="verdict {result.verdict}"><div class="mark" aria-hidden="true">{mark}</div><div>'
         f'<strong>{word}</strong>{markup(reason)}<ul class="facts">{listed}</ul></div></section>'
+    )
+
+
+def _blocked(result: RunResult) -> str:
+    """What is wrong with the rig: nothing is said of the board."""
+    if not result.blocked:
+        return ""
+    listed = "".join(f"<li>{markup(sentence)}</li>" for sentence in result.blocked)
+    return (
+        '<section><h2>The rig, not the board</h2><p class="note">Nothing is said of the board: what follows is to be '
+        f"mended first.</p><ul>{listed}</ul></section>"
     )
 
 

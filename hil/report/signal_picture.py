@@ -5,10 +5,11 @@ from __future__ import annotations
 from base64 import b64encode
 from bisect import bisect_left
 from collections.abc import Callable
+from itertools import pairwise
 
 from hil.report.drawing import WIDTH, Strip, TimeAxis
 from hil.report.figures import number
-from hil.report.lanes import Lanes, PanelLane, thin
+from hil.report.lanes import Lanes, PanelLane, SignalLane, thin
 
 STATES = {
     0: ("unavailable", "s-none"),
@@ -43,7 +44,9 @@ def signal_strip(lanes: Lanes, axis: TimeAxis, budget: int) -> tuple[Strip, list
     pictures = sum(bool(panel.thumbnails) for panel in panels)
     height = 40 + (BAND_PX + 8) * (len(signals) + len(panels)) + (CHART_PX + 42) * chart + 44 * pictures
     about = "Time runs to the right. Coloured bands are the states of signal groups and the stage the panel shows; "
-    about += "the lines below are the remaining seconds: thin as the feed predicts, thick as the panel shows."
+    about += (
+        "the lines below are the remaining seconds: thin as the feed predicts, dotted as it came true, thick as shown."
+    )
     picture = _Signals(axis, Strip(axis, height, "Signal groups and panel over time", about))
     limit = budget // max(1, 4 * (len(signals) + len(panels)))
     for signal in signals:
@@ -119,9 +122,20 @@ class _Signals:
                     self.notes.append(f"{signal.group}: {number(len(kept))} of {number(len(run))} predictions shown")
                 tip = f"{signal.group}: predicted by the feed"
                 self.strip.way([(t, y(ms)) for t, ms in kept], "predicted", tip)
+            if signal.own:
+                self._came_true(signal, limit, y)
         for panel in lanes.panels:
             self._shown(panel, limit, y)
         self.y = bottom + 18
+
+    def _came_true(self, signal: SignalLane, limit: int, y: Callable[[int], float]) -> None:
+        """For each phase that was seen to end, the seconds that were really left: straight down to its end."""
+        ended = [span for span, following in pairwise(signal.spans) if span[1] == following[0]]
+        seen = [span for span in ended if span[1] > self.axis.t0_ns and span[0] < self.axis.t1_ns]
+        for t0, t1, _ in thin(seen, limit):
+            begin, end = max(t0, self.axis.t0_ns), min(t1, self.axis.t1_ns)
+            points = [(begin, y((t1 - begin) // 1_000_000)), (end, y((t1 - end) // 1_000_000))]
+            self.strip.way(points, "true", f"{signal.group}: what was really left")
 
     def _shown(self, panel: PanelLane, limit: int, y: Callable[[int], float]) -> None:
         """One stair a stage, so that each has its colour."""

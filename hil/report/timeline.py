@@ -101,6 +101,11 @@ def _key(lanes: Lanes) -> str:
         (lanes.radars, '<path class="hit" d="M4 6h.01M13 6h.01M22 6h.01"/>', "detection"),
         (lanes.handovers, '<path class="arrow" d="M13 12V2m-3 4l3-4l3 4"/>', "handover"),
         (lanes.signals, '<path class="predicted" d="M0 1L26 11"/>', "remaining, as the feed predicts"),
+        (
+            any(signal.own for signal in lanes.signals),
+            '<path class="true" d="M0 1L26 11"/>',
+            "remaining, as it came true",
+        ),
         (lanes.panels, '<path class="shown s-green-line" d="M0 1L26 11"/>', "remaining, as the panel shows"),
         (lanes.wires, '<path class="sent" d="M8 12V1m5 11V1m5 11V1"/>', "frame sent"),
         (lanes.wires, '<path class="heard" d="M8 12V1m5 11V1m5 11V1"/>', "frame heard"),
