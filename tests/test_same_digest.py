@@ -173,6 +173,7 @@ def program(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
 
 
+@pytest.mark.long
 def test_here_alone_a_case_has_one_digest_in_twelve_runs() -> None:
     done = program("kanalpromenade-evening", "--seconds", "5")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -186,6 +187,7 @@ def test_a_recording_that_is_not_there_is_wrong_use() -> None:
     assert (done.returncode, done.stderr) == (2, "none.mcap: no such recording\n")
 
 
+@pytest.mark.long
 def test_a_run_that_fails_is_told_with_its_reason_and_exit_code_1() -> None:
     done = program("no-such-case")
     assert done.returncode == 1

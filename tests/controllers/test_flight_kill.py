@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from drivers.units import NS_PER_S
 from flight_kills import kill_many
 
@@ -13,6 +15,7 @@ KILLS = 8
 PROMISE_NS = NS_PER_S
 
 
+@pytest.mark.long
 def test_after_a_kill_every_file_opens_and_less_than_a_second_is_missing(tmp_path: Path) -> None:
     for killed in kill_many(tmp_path, KILLS):
         print(killed)

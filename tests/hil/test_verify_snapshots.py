@@ -158,6 +158,7 @@ def proven(loop: VirtualLoop, folder: Path) -> None:
     assert verify([folder], skip=False, processes=1).verdict == "same"
 
 
+@pytest.mark.long
 @examples
 @given(st.data())
 def test_a_lamp_board_with_any_parts(data: st.DataObject) -> None:
