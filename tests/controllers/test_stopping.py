@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from controllers.core.calendar_rules import OFF, Hours
 from controllers.core.contract import LampLevel
 from controllers.core.failsafe_lamps import LampGate
 from drivers.quantities import DeviceHealth, LampStatus, WallTime
@@ -19,11 +20,14 @@ class LitUntil:
     def __init__(self, edge_ns: int) -> None:
         self.edge_ns = edge_ns
 
-    def lit_at(self, utc_ns: int) -> bool:
-        return utc_ns < self.edge_ns
+    def hours_at(self, utc_ns: int) -> Hours:
+        return Hours("lit") if utc_ns < self.edge_ns else OFF
 
-    def next_edge_ns(self, utc_ns: int) -> int:
+    def next_change_ns(self, utc_ns: int) -> int:
         return self.edge_ns if utc_ns < self.edge_ns else FOREVER_NS
+
+    def sun_up_at(self, utc_ns: int) -> bool:
+        return utc_ns >= self.edge_ns
 
 
 def gate_at_work(edge_ns: int, synchronised: bool = True) -> LampGate:
