@@ -50,7 +50,6 @@ class DisplayBench:
         seed: int = 0,
     ) -> None:
         faults = faults or Faults()
-        self.start_ns = faults.start_ns
         self.site, self.board, self.origin_utc_ns, self.name = site, board, origin_utc_ns, name
         self.boards = {name: board}
         self.contents = {f"{name}/{wire}": what for wire, what in contents(board).items()}
@@ -61,6 +60,7 @@ class DisplayBench:
         if sinks is not None and (more := sinks(self.wires, self.period_ns)):
             sink = Fan([self.digest, *more])
         self.bench = InProcessBench(sink, skip=skip)
+        self.bench.boards_from_ns = faults.start_ns
         self.slot = Slot(name, self._make)
         near: dict[str, MemoryLink] = {}
         far: dict[str, MemoryLink] = {}
@@ -89,7 +89,7 @@ class DisplayBench:
 
     def start(self) -> None:
         """Virtual time 0: power on."""
-        self.bench.start(self.origin_utc_ns, self.start_ns)
+        self.bench.start(self.origin_utc_ns)
 
     def run(self, until_ns: int) -> None:
         """Let everything happen before `until_ns`."""

@@ -126,6 +126,8 @@ class InProcessBench:
         self.slots: list[Slot] = []
         self.wire_names: list[str] = []
         self.origin_utc_ns = 0
+        self.boards_from_ns = 0
+        """When boards get power: where a case's window begins."""
         self._touched: list[int] = []
         self._wakes: list[int] = []
         self._chores: list[tuple[int, int, Callable[[int], None]]] = []
@@ -187,12 +189,12 @@ class InProcessBench:
             link.unplug()
         self._touched.append(slot.index)
 
-    def start(self, origin_utc_ns: int, from_ns: int = 0) -> None:
-        """Power on every board at `from_ns` of virtual time, whose 0 is `origin_utc_ns`; peers begin at 0."""
+    def start(self, origin_utc_ns: int) -> None:
+        """Virtual time 0 is `origin_utc_ns`. Boards get power then, or at `boards_from_ns`; peers begin at 0."""
         self.origin_utc_ns = origin_utc_ns
         for slot in self.slots:
-            if from_ns:
-                self.at(from_ns, partial(self.power_on, slot))
+            if self.boards_from_ns:
+                self.at(self.boards_from_ns, partial(self.power_on, slot))
             else:
                 self.power_on(slot, 0)
         self._refresh_all()

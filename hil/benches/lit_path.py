@@ -152,7 +152,7 @@ class LitPathBench:
         rules: bool = True,
     ) -> None:
         faults = faults or Faults()
-        self.site, self.origin_utc_ns, self.start_ns = site, origin_utc_ns, faults.start_ns
+        self.site, self.origin_utc_ns = site, origin_utc_ns
         light = site.light
         self.boards: dict[str, BoardDescription] = {
             one.name: load_board(board or one.board) for one in site.controllers
@@ -166,6 +166,8 @@ class LitPathBench:
         if sinks is not None and (more := sinks(self.wires, self.period_ns)):
             sink = Fan([self.digest, *more])
         self.bench = InProcessBench(sink, skip=skip)
+        self.bench.boards_from_ns = faults.start_ns
+        self.faults = faults
 
         lamps = [(mm(lamp.x_m), one.name, lamp.name) for one in site.controllers for lamp in one.lamps]
         self.lamps = [f"{controller}/{lamp}" for _, controller, lamp in sorted(lamps)]
@@ -322,7 +324,7 @@ class LitPathBench:
 
     def start(self) -> None:
         """Virtual time 0: power on."""
-        self.bench.start(self.origin_utc_ns, self.start_ns)
+        self.bench.start(self.origin_utc_ns)
 
     def run(self, until_ns: int) -> None:
         """Let everything happen before `until_ns`."""
