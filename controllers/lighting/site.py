@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from controllers.core.calendar import LightCalendar
+from controllers.core.calendar_rules import CalendarEvent, CalendarRules
 from drivers.codecs.dali import level_for_ppm
 from drivers.errors import InputError
 
@@ -43,7 +45,8 @@ class RadarPost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ControllerSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One controller: its name, its board (a catalog name or a file), what hangs on it, and its neighbours.
 
-    `neighbours` maps the board's device (``"neighbour"``) to the other controller's name.
+    `neighbours` maps the board's device (``"neighbour"``) to the other controller's name. `lux` names the board's lux
+    sensor, where there is one.
     """
 
     name: str
@@ -51,6 +54,23 @@ class ControllerSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lamps: tuple[LampPost, ...]
     radars: tuple[RadarPost, ...]
     neighbours: dict[str, str] = {}
+    lux: str | None = None
+
+
+class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where controllers meet whose boards reach each other by MQTT, in place of what their board files say.
+
+    Example: ``host = "10.4.0.1"``, ``port = 8883``, ``tls = true``. The keys are those of an mqtt wire.
+    """
+
+    host: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 1883
+    user: str | None = None
+    password_file: str | None = None
+    tls: bool = False
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
 
 
 class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,9 +80,17 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     more, until `behind_m` past it. `rise_s` is the gear's fade time, which has to be over by then. `hold_s` is how long
     a lamp stays full after that, `fall_s` how long it sinks. `keep_s` is how long somebody unseen is still believed to
     be there.
+
+    `calendar` is the name of a shipped one, or rules (controllers/core/calendar_rules.py); `events` go before it.
+    `dusk` ``"lux"`` lets lit hours begin when the lux sensor says dark (at or below `dark_lx`, bright from `bright_lx`
+    on) and end when it says bright, within the calendar and not further than an hour from sunset and sunrise.
     """
 
-    calendar: Literal["other-sections", "rieselfelder", "always"] = "other-sections"
+    calendar: str | CalendarRules = "other-sections"
+    events: tuple[CalendarEvent, ...] = ()
+    dusk: Literal["sun", "lux"] = "sun"
+    dark_lx: Positive = 10.0
+    bright_lx: Positive = 30.0
     base_pct: Percent = 10.0
     full_pct: Percent = 100.0
     power_w: Positive = 20.0
@@ -95,6 +123,12 @@ class LightingSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     controllers: tuple[ControllerSite, ...]
     title: str = ""
     light: Behaviour = Behaviour()
+    broker: Broker | None = None
+
+    def calendar(self) -> LightCalendar:
+        """When it is lit, events included. Raises InputError: unknown calendar or zone, gaps, overlaps."""
+        place = self.place
+        return LightCalendar(self.light.calendar, place.lat_deg, place.lon_deg, place.timezone, self.light.events)
 
     def controller(self, name: str) -> ControllerSite:
         """The controller called `name`. Raises InputError with the names there are."""
@@ -112,6 +146,12 @@ def check(site: LightingSite, origin: str) -> LightingSite:
         raise InputError(
             f"{origin}: $.light: `full_pct` {light.full_pct:g} is below `base_pct` {light.base_pct:g}; swap"
         )
+    if light.bright_lx <= light.dark_lx:
+        raise InputError(f"{origin}: $.light: `bright_lx` {light.bright_lx:g} is not above `dark_lx` {light.dark_lx:g}")
+    try:
+        site.calendar()
+    except InputError as error:
+        raise InputError(f"{origin}: $.light: {error}") from None
     if not site.controllers:
         raise InputError(f"{origin}: $.controllers: at least one is needed")
     names = [controller.name for controller in site.controllers]

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from boards.build import Board, LinkFor, build, load_board
 from boards.parts import part_name
 from boards.schema import BoardDescription
-from controllers.core.calendar import LightCalendar
 from controllers.core.contract import PanelFrame
+from controllers.core.dusk import Dusk
 from controllers.core.failsafe_lamps import LampGate
+from controllers.core.overrides import COMMISSIONING
 from controllers.core.scan_cycle import ScanCycle, Speaker
 from controllers.lighting.policy import LightingPolicy
 from controllers.lighting.site import ControllerSite, LightingSite, mm
 from controllers.lighting.stretch import zones
+from controllers.service.fitting import fitted
 from controllers.service.sites import controller_of
 from drivers.codecs.dali import FADE_TIME_NS, FULL
 from drivers.codecs.panel_frame import dark
@@ -80,6 +82,8 @@ def assemble(
     """
     name, own_board = controller_of(site, controller)
     description = load_board(board or own_board)
+    if isinstance(site, LightingSite):
+        description = fitted(description, site, site.controller(name))
     if tap is not None:
         link_for = tap(description, link_for)
     if isinstance(site, LightingSite):
@@ -96,6 +100,10 @@ def lighting_controller(
     lamps = {lamp.name: mm(lamp.x_m) for lamp in controller.lamps}
     _has(description, (radar.name for radar in controller.radars), "ld2451", place)
     _has(description, controller.neighbours, "neighbour", place)
+    if controller.lux is not None:
+        _has(description, (controller.lux,), "bh1750", place)
+    if COMMISSIONING in description.devices:
+        raise InputError(f"{place}: a device of board {description.name} is named {COMMISSIONING}; rename it")
     light = site.light
     base_level, full_level = light.base_level, light.full_level
     inbox: list[Quantity] = []
@@ -110,12 +118,14 @@ def lighting_controller(
         LightingPolicy(site, controller, base_level=base_level, full_level=full_level),
         LampGate(
             lamps,
-            zones(site, controller),
-            LightCalendar(light.calendar, site.place.lat_deg, site.place.lon_deg, site.place.timezone),
+            zones(site, controller) | _gateway_zones(description, lamps, mm(light.ahead_m)),
+            site.calendar(),
             base_level=base_level,
             full_level=full_level,
             reach_mm=mm(light.ahead_m),
             fade_ns=FADE_TIME_NS[fade_code(light.rise_s)],
+            speakers=tuple(controller.neighbours),
+            dusk=_dusk(site, controller),
         ),
         inbox,
         list(board.devices.values()),
@@ -173,6 +183,21 @@ def greenwave_controller(site: GreenwaveSite, description: BoardDescription, lin
         speakers=_speakers(board),
     )
     return Controller(board, cycle)
+
+
+def _gateway_zones(description: BoardDescription, lamps: dict[str, int], reach_mm: int) -> dict[str, tuple[int, int]]:
+    """By the wire that lamps hang on: where light is missing when it is lost, and has to come from all around."""
+    found: dict[str, list[int]] = {}
+    for lamp, x_mm in lamps.items():
+        found.setdefault(description.devices[lamp].wire, []).append(x_mm)
+    return {wire: (min(places) - reach_mm, max(places) + reach_mm) for wire, places in found.items()}
+
+
+def _dusk(site: LightingSite, controller: ControllerSite) -> Dusk | None:
+    light = site.light
+    if controller.lux is None:
+        return None
+    return Dusk(controller.lux, round(light.dark_lx * 1000), round(light.bright_lx * 1000), trims=light.dusk == "lux")
 
 
 def fade_code(rise_s: float) -> int:

@@ -40,6 +40,10 @@ radars = []
 """
 
 
+WORDS = ("calendar", "events", "dusk")
+"""Keys of the light that are no measures."""
+
+
 def _site(*changes: tuple[str, str]) -> LightingSite:
     text = GOOD
     for old, new in changes:
@@ -151,7 +155,7 @@ def test_what_makes_no_sense_is_refused_with_its_place(old: str, new: str, says:
         _site((old, new))
 
 
-@pytest.mark.parametrize("key", [field for field in Behaviour.__struct_fields__ if field != "calendar"])
+@pytest.mark.parametrize("key", [field for field in Behaviour.__struct_fields__ if field not in WORDS])
 def test_a_measure_of_the_light_is_above_zero_and_finite(key: str) -> None:
     for value in ("0", "-1", "true", "nan", "inf", "3600.1"):
         with pytest.raises(InputError, match=rf"\$\.light\.{key}"):
