@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 
@@ -18,6 +15,7 @@ from boards.parts import part_name
 from boards.schema import BoardDescription
 from drivers.cli_bench import agree, finding_json, finding_lines
 from drivers.clock import SystemClock
+from drivers.terminal import interruptible, status_line
 
 AddVerb = Callable[..., argparse.ArgumentParser]
 
@@ -127,7 +125,7 @@ def _monitor(said: argparse.Namespace) -> int:
 
     board = load_board(said.board)
     tap = Path(said.tap) if said.tap else default_path(board.name)
-    with _interruptible() as stop:
+    with interruptible() as stop:
         if said.tap or tap.is_socket():
             wires = sorted({narrowed_wire(board, device) for device in said.device})
             return monitor_tap(tap, board, only=wires, seconds=said.seconds, stop=stop, as_json=said.json)
@@ -146,12 +144,12 @@ def _address(said: argparse.Namespace) -> int:
 
     board = load_board(said.board)
     worst = 0
-    with _interruptible() as stop:
+    with interruptible() as stop:
         for name in said.name:
             if name in board.wires and name not in board.devices:
                 agree(f"writes short addresses into new gear on wire {name}", said.yes)
-                outcome = address_line(board, name, stop=stop, progress=_status)
-                _status("")
+                outcome = address_line(board, name, stop=stop, progress=status_line)
+                status_line("")
             else:
                 wire = narrowed_wire(board, name)
                 agree(f"writes an address: {name} must be the only new part on wire {wire}", said.yes)
@@ -186,9 +184,9 @@ def _capture(said: argparse.Namespace) -> int:
     from boards.doctor.capture import capture_board
 
     def progress(gone_s: float, passed: dict[str, int]) -> None:
-        _status(f"{gone_s:6.1f} s  " + "  ".join(f"{wire} {count:,} B" for wire, count in passed.items()))
+        status_line(f"{gone_s:6.1f} s  " + "  ".join(f"{wire} {count:,} B" for wire, count in passed.items()))
 
-    with _interruptible() as stop:
+    with interruptible() as stop:
         passed = capture_board(
             load_board(said.board),
             Path(said.output),
@@ -197,7 +195,7 @@ def _capture(said: argparse.Namespace) -> int:
             stop=stop,
             progress=progress,
         )
-    _status("")
+    status_line("")
     for wire, count in passed.items():
         print(f"{wire}: {count:,} bytes")
     print(f"{said.output}: look at it with: leeze-hil trace info {said.output}")
@@ -205,26 +203,3 @@ def _capture(said: argparse.Namespace) -> int:
     if silent:
         print(f"nothing passed on {', '.join(silent)}; leeze-boards probe {said.board} says why", file=sys.stderr)
     return 1 if silent else 0
-
-
-def _status(text: str) -> None:
-    """One line that is written over, where somebody looks."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{text}")
-        sys.stderr.flush()
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM ask to stop, so that what was recorded is closed and everything let go of."""
-    asked = [False]
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        asked[0] = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked[0]
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

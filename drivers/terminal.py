@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from drivers.errors import BenchError, DriverError, InputError
@@ -85,3 +88,26 @@ def _let_go_of_stdout() -> None:
         os.close(nothing)
     except (OSError, ValueError):  # stdout is not a file (a test's capture, an embedding)
         return
+
+
+def status_line(text: str) -> None:
+    """One line that is written over, where somebody looks."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM ask to stop, so that what was recorded is closed and everything let go of."""
+    asked = [False]
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked[0] = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked[0]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

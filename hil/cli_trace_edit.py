@@ -1,20 +1,38 @@
-"""``leeze-hil cut | merge | anonymise | vcd``: new files out of traces."""
+"""``leeze-hil record | cut | merge | anonymise | vcd``: traces beside running services, and new files out of traces."""
 
 from __future__ import annotations
 
 import argparse
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
 from drivers.errors import InputError
-from drivers.terminal import add_verb
+from drivers.terminal import add_verb, interruptible, status_line
 
 MOST_WEEKS = 520
+RECORD_S = 3600.0
 
 
 def add_trace_edit(verbs: Any) -> None:
     """Add the verbs."""
+    added = add_verb(
+        verbs,
+        "record",
+        _record,
+        "every byte of running services' wires as a trace, taken from none of them",
+        "leeze-hil record --tap kanalpromenade-lamp --seconds 600 -o street.mcap",
+    )
+    added.add_argument(
+        "--tap",
+        action="append",
+        required=True,
+        metavar="BOARD|[NAME=]SOCKET",
+        help="where the service has its tap (leeze-controllers run --tap); once a service",
+    )
+    added.add_argument("--seconds", type=_seconds, default=RECORD_S, help="default: an hour; Ctrl-C ends it earlier")
+    added.add_argument("-o", "--out", type=Path, required=True, metavar="TRACE")
     added = add_verb(
         verbs, "cut", _cut, "a piece of a trace", "leeze-hil cut run.mcap --from 60 --to 120 -o piece.mcap"
     )
@@ -58,6 +76,25 @@ def add_trace_edit(verbs: Any) -> None:
 
 def _out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE")
+
+
+def _record(said: argparse.Namespace) -> int:
+    from hil.record_tap import record_taps
+
+    def progress(gone_s: float, bytes_b: int) -> None:
+        status_line(f"{gone_s:6.1f} s  {bytes_b:,} bytes")
+
+    with interruptible() as stop:
+        found = record_taps(said.tap, said.out, seconds=said.seconds, stop=stop, progress=progress)
+    status_line("")
+    for wire, count in found.bytes_b.items():
+        print(f"{wire}: {count:,} bytes")
+    for sentence in found.ended:
+        print(sentence, file=sys.stderr)
+    if found.lost_records:
+        print(f"read too slowly: {found.lost_records} records were left out", file=sys.stderr)
+    print(f"{said.out}: look at it with: leeze-hil trace info {said.out}")
+    return 1 if not any(found.bytes_b.values()) else 0
 
 
 def _cut(said: argparse.Namespace) -> int:
