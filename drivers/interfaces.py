@@ -78,13 +78,13 @@ class Lamp(Protocol):
 
 @runtime_checkable
 class Gear(Protocol):
-    """A lamp whose gear can be asked and set: it tells what it shows, and keeps what to do when its bus is dead."""
+    """A lamp whose gear can be asked: it tells what it shows, and what it keeps for the time when its bus is dead."""
 
     def take_over(self, now_ns: int) -> None:
         """Ask for its level; LampStatus follows, None where it does not answer."""
 
-    def prepare(self, now_ns: int, *, failure_level: int, fade_code: int) -> None:
-        """Set its failure level and fade time; DeviceHealth follows."""
+    def verify(self, now_ns: int, *, failure_level: int, fade_code: int) -> None:
+        """See whether it keeps this failure level and fade time, and write nothing; DeviceHealth follows."""
 
 
 class Panel(Protocol):

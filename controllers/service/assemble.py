@@ -37,13 +37,13 @@ class Controller:
         self.board, self.cycle, self._fade_code = board, cycle, fade_code
 
     def start(self, now_ns: int) -> None:
-        """Ask every lamp what it shows, and see that its gear is fail-safe. Call once, before the first tick."""
+        """Ask every lamp what it shows, and whether its gear is fail-safe. Call once, before the first tick."""
         for lamp in self.board.lamps.values():
             if isinstance(lamp, Gear):
                 lamp.take_over(now_ns)
         for lamp in self.board.lamps.values():
             if isinstance(lamp, Gear):
-                lamp.prepare(now_ns, failure_level=FULL, fade_code=self._fade_code)
+                lamp.verify(now_ns, failure_level=FULL, fade_code=self._fade_code)
 
     def stop(self, now_ns: int) -> None:
         """Order every output to what it shall be without a controller: the gate's last lamp levels, a dark panel.

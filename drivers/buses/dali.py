@@ -7,7 +7,8 @@ and configuration, but never between two commands that belong together (`Command
 A wire that fails is never waited for: three exchanges in a row without a word (or three conflicts) and the bus says so
 by DeviceHealth, then asks once a second whether somebody is there. When the gateway is back, every lamp is told its
 newest level again, because nobody knows what the gear has been through. After a conflict it listens for one answer
-time and drops what comes, where the gateway `rests`.
+time and drops what comes, where the gateway `rests`. A bus with nothing to say asks the gateway now and then whether it
+is there (`keepalive_ns`), so that it is missed before it is needed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from drivers.buses.dali_gateways import AtxLedGateway, Gateway, Word
-from drivers.buses.dali_jobs import FAREWELLS, Job
+from drivers.buses.dali_jobs import FAREWELLS, Job, JobQueue
 from drivers.buses.dali_levels import LevelBook
 from drivers.buses.dali_procedures import COLLIDE, Done, Pause, Progress, Result
 from drivers.codecs import dali
@@ -29,7 +30,6 @@ from drivers.units import FOREVER_NS, NS_PER_S
 MISSES_TO_LOST: Final = 3
 GARBLES_TO_FAIL: Final = 3
 PROBE_PERIOD_NS: Final = NS_PER_S
-MAX_JOBS: Final = 256
 FAREWELL_NS: Final = 900 * NS_PER_S
 """How long a farewell waits for a bus that is lost: gear leaves the initialise state after 15 minutes by itself."""
 
@@ -40,6 +40,7 @@ IDLE, LEVEL, PROCEDURE, PROBE, GUARD, PAUSE = "", "level", "procedure", "probe",
 _TWO_DUE, _ONE_DUE, _ANSWER_DUE = 2, 1, 0
 
 COUNTERS: Final = ("frames", "no_replies", "conflicts", "unexpected_lines", "link_losses")
+STATE: Final = ("flight", "flight_deadline_ns", "lines_due", "holds", "misses", "lost", "probe_ns", "alive_ns")
 
 
 class DaliBus:
@@ -51,8 +52,10 @@ class DaliBus:
         emit: where values go.
         gateway: which one it is; an ATX-LED if none is named.
         answer_timeout_ns: longest wait for the gateway's word, if it shall be another than the gateway's own.
-        groups: groups that the gear has been configured for, e.g. ``{0: frozenset({0, 1, 2})}``. When all lamps of one
-            wait for the same level, one frame serves them; all lamps of the bus together need no group (broadcast).
+        groups: groups that the gear shall be in, e.g. ``{0: frozenset({0, 1, 2})}``. When all lamps of one wait for the
+            same level, one frame serves them, once all gear has said that it is so (`book.confirm`). All lamps of the
+            bus together need no group (broadcast).
+        keepalive_ns: after so long without a word of the gateway it is asked something; 0: never.
 
     Counters: `frames` sent, `no_replies`, `conflicts`, `unexpected_lines`, `link_losses`. `words` about our frames have
     come from the gateway; for people, in no snapshot.
@@ -67,23 +70,24 @@ class DaliBus:
         gateway: Gateway | None = None,
         answer_timeout_ns: int | None = None,
         groups: Mapping[int, frozenset[int]] | None = None,
+        keepalive_ns: int = 0,
     ) -> None:
         self.name = name
-        self.wake_ns = FOREVER_NS
+        self.wake_ns = 0 if keepalive_ns else FOREVER_NS
         self.gateway: Gateway = gateway or AtxLedGateway()
         self.frames = self.no_replies = self.conflicts = self.unexpected_lines = self.link_losses = 0
         self.words = 0
         self._link, self.emit = link, emit
         self._timeout_ns = self.gateway.timeout_ns if answer_timeout_ns is None else answer_timeout_ns
-        self._book = LevelBook(groups or {})
+        self.book = LevelBook(groups or {})
+        self._keepalive_ns = keepalive_ns
+        self._alive_ns = -1 if keepalive_ns else FOREVER_NS  # when to ask whether it is there; -1: not begun
+        self._reach_watchers: list[Callable[[int, bool], None]] = []
         self._listeners: dict[str, Callable[[Done], None]] = {}
         self._watchers: dict[str, Callable[[Progress], None]] = {}
-        self._flight = IDLE
-        self._flight_deadline_ns = FOREVER_NS
-        self._lines_due = 0
-        self._running: Job | None = None
+        self._flight, self._flight_deadline_ns, self._lines_due = IDLE, FOREVER_NS, 0
+        self._queue = JobQueue()
         self._holds = False  # the running procedure's next command must follow directly
-        self._jobs: list[Job] = []
         self._misses = 0
         self._lost = False
         self._probe_ns = FOREVER_NS
@@ -92,9 +96,9 @@ class DaliBus:
     def add_lamp(self, short_address: int, owner: str, on_done: Callable[[Done], None]) -> None:
         """Make a lamp known; `on_done` gets the ends of procedures submitted in the name of `owner`."""
         dali.short(short_address)
-        if short_address in self._book.levels:
+        if short_address in self.book.levels:
             raise ValueError(f"{self.name}: short address {short_address} is already taken")
-        self._book.levels[short_address] = None
+        self.book.levels[short_address] = None
         self.listen(owner, on_done)
 
     def listen(
@@ -104,6 +108,10 @@ class DaliBus:
         self._listeners[owner] = on_done
         if on_progress is not None:
             self._watchers[owner] = on_progress
+
+    def watch_reach(self, on_reach: Callable[[int, bool], None]) -> None:
+        """`on_reach` is called with (t_ns, whether it is there) when the gateway is lost, and when it is back."""
+        self._reach_watchers.append(on_reach)
 
     def listen_first(self, now_ns: int) -> None:
         """Drop what comes for one answer time; nothing once a frame has been sent. For a start.
@@ -115,7 +123,7 @@ class DaliBus:
 
     def set_level(self, short_address: int, level: int, now_ns: int) -> None:
         """Send a lamp to arc power level 0 to 254; leaves with the next `advance`. Raises OutOfRange."""
-        book = self._book
+        book = self.book
         if not 0 <= level <= dali.FULL or short_address not in book.levels:
             raise OutOfRange(self.name, now_ns, f"no level {level} for short address {short_address}")
         book.levels[short_address] = level
@@ -127,7 +135,7 @@ class DaliBus:
     @property
     def levels_waiting(self) -> bool:
         """True while some lamp has not been told its newest level, by a bus that is not lost."""
-        return bool(self._book.pending) or self._flight == LEVEL
+        return bool(self.book.pending) or self._flight == LEVEL
 
     def submit(
         self, procedure: str, args: tuple[int, ...], now_ns: int, *, owner: str, deadline_ns: int, priority: int = 1
@@ -137,13 +145,9 @@ class DaliBus:
         Smaller `priority` first, equal ones in the order they came. A full queue (256) fails it at once.
         """
         job = Job(procedure, args, priority, deadline_ns, owner)
-        if len(self._jobs) >= MAX_JOBS:
+        if not self._queue.put(job):
             self._finish(job, now_ns, None, "queue is full")
             return
-        at = len(self._jobs)
-        while at and self._jobs[at - 1].priority > priority:
-            at -= 1
-        self._jobs.insert(at, job)
         free = not self._flight and not self._lost
         self.wake_ns = min(self.wake_ns, now_ns if free else deadline_ns)
 
@@ -154,8 +158,8 @@ class DaliBus:
         if self._flight and now_ns >= self._flight_deadline_ns:
             if (missed := self._flight) in (GUARD, PAUSE):
                 self._flight = IDLE
-                if missed == PAUSE and self._running is not None:
-                    self._step(self._running, None, now_ns)
+                if missed == PAUSE and self._queue.running is not None:
+                    self._step(self._queue.running, None, now_ns)
             elif self._lines_due == _ANSWER_DUE or self._flight_twice_answered():
                 self._settled(None, now_ns)
             else:
@@ -168,9 +172,7 @@ class DaliBus:
 
     def cancel(self, owner: str, now_ns: int) -> None:
         """End all procedures of `owner`. What must follow one, such as TERMINATE, is still sent."""
-        for job in [job for job in (self._running, *self._jobs) if job is not None and job.owner == owner]:
-            if job is not self._running:
-                self._jobs.remove(job)
+        for job in self._queue.take_of(owner):
             self._finish(job, now_ns, None, "cancelled")
         if not self._flight and not self._lost:
             self.wake_ns = min(self.wake_ns, now_ns)
@@ -207,8 +209,8 @@ class DaliBus:
             self._settled(GARBLED, t_ns)
         else:
             self.conflicts += 1
-            if word.kind == "collision" and command is not None and command.answers and self._running is not None:
-                self._garbled(self._running, t_ns)
+            if word.kind == "collision" and command is not None and command.answers and self._queue.running is not None:
+                self._garbled(self._queue.running, t_ns)
             else:
                 self._missed(t_ns, word.reason or "bus conflict")
         if self.gateway.rests:
@@ -217,7 +219,7 @@ class DaliBus:
 
     def _command(self) -> Command | None:
         """What the running procedure wants sent, or has in flight."""
-        command = None if self._running is None else self._running.command
+        command = None if self._queue.running is None else self._queue.running.command
         return command if isinstance(command, Command) else None
 
     def _wants_answer(self) -> bool:
@@ -232,29 +234,37 @@ class DaliBus:
         """The gateway has carried the frame out."""
         flight, self._flight = self._flight, IDLE
         self._misses = 0
-        if flight == PROCEDURE and self._running is not None:
-            self._step(self._running, answer, t_ns)
-        elif flight == PROBE:
+        if self._keepalive_ns:
+            self._alive_ns = t_ns + self._keepalive_ns
+        if flight == PROCEDURE and self._queue.running is not None:
+            self._step(self._queue.running, answer, t_ns)
+        elif flight == PROBE and self._lost:
             self._lost, self._probe_ns = False, FOREVER_NS
-            self._book.all_wait()
+            self.book.all_wait()
             self.emit(DeviceHealth(t_ns, self.name, True))
+            self._tell_reach(t_ns)
 
     def _missed(self, t_ns: int, reason: str) -> None:
         """The frame was not carried out, or nobody knows."""
         flight, self._flight = self._flight, IDLE
         self._misses += 1
         if flight == LEVEL:
-            self._book.untold()
-        elif flight == PROCEDURE and self._running is not None:
+            self.book.untold()
+        elif flight == PROCEDURE and self._queue.running is not None:
             self._holds = False
             command = self._command()
             if command is None or not command.again or self._misses >= MISSES_TO_LOST:
-                self._running.start()
+                self._queue.running.start()
         if self._misses >= MISSES_TO_LOST and not self._lost:
             self._lost = True
-            self._book.none_waits()
+            self.book.none_waits()
             self._probe_ns = t_ns + PROBE_PERIOD_NS
             self.emit(DeviceHealth(t_ns, self.name, False, reason))
+            self._tell_reach(t_ns)
+
+    def _tell_reach(self, t_ns: int) -> None:
+        for watcher in self._reach_watchers:
+            watcher(t_ns, not self._lost)
 
     def _garbled(self, job: Job, t_ns: int) -> None:
         """Two gear answered at once: the gateway is well, the answer is not."""
@@ -281,11 +291,11 @@ class DaliBus:
             watcher(job.progress)
 
     def _finish(self, job: Job, t_ns: int, result: Result, reason: str) -> None:
-        if job is self._running:
-            self._running = None
+        if job is self._queue.running:
+            self._queue.running = None
             self._holds = False
             if reason and job.name in FAREWELLS:
-                self._jobs.insert(0, Job(FAREWELLS[job.name], (), -1, t_ns + FAREWELL_NS, ""))
+                self._queue.put_first(Job(FAREWELLS[job.name], (), -1, t_ns + FAREWELL_NS, ""))
         listener = self._listeners.get(job.owner)
         if listener is not None:
             listener(Done(t_ns, job.name, job.args, not reason, result, reason))
@@ -294,32 +304,42 @@ class DaliBus:
 
     def _next(self, now_ns: int) -> None:
         """Nothing is in flight, or its time is not up: send the next frame if one may go."""
-        if self._jobs or self._running is not None:
+        queue = self._queue
+        if queue:
             self._expire(now_ns)
+        if self._alive_ns < 0:
+            self._alive_ns = now_ns + self._keepalive_ns
         if self._flight:
             self._set_wake()
         elif self._lost:
             if now_ns >= self._probe_ns:
                 self._probe_ns = now_ns + PROBE_PERIOD_NS
-                target = dali.short(next(iter(self._book.levels), 0))
-                self._send(dali.command(target, dali.QUERY_CONTROL_GEAR_PRESENT), PROBE, now_ns)
+                self._probe(now_ns)
             else:
                 self._set_wake()
-        elif self._book.pending and not self._holds:
-            frame = self._book.take()
+        elif self.book.pending and not self._holds:
+            frame = self.book.take()
             self._fly(LEVEL, _ONE_DUE, now_ns)
             self._write(frame, now_ns)
-        elif self._running is not None or self._jobs:
-            if self._running is None:
-                self._running = self._jobs.pop(0)
-                self._tell(self._running, None)
-            command = self._running.command
+        elif queue:
+            if queue.running is None:
+                self._tell(queue.begin(), None)
+            running = queue.running
+            assert running is not None
+            command = running.command
             if isinstance(command, Pause):
                 self._fly(PAUSE, 0, now_ns, command.duration_ns)
             else:
                 self._send(command, PROCEDURE, now_ns)
+        elif now_ns >= self._alive_ns:
+            self._probe(now_ns)
         else:
-            self.wake_ns = FOREVER_NS
+            self.wake_ns = self._alive_ns
+
+    def _probe(self, now_ns: int) -> None:
+        """Ask something harmless: whatever the gateway makes of it, it is there."""
+        target = dali.short(next(iter(self.book.levels), 0))
+        self._send(dali.command(target, dali.QUERY_CONTROL_GEAR_PRESENT), PROBE, now_ns)
 
     def _send(self, command: Command, flight: str, now_ns: int) -> None:
         self._fly(flight, self.gateway.words_twice if command.twice else _ONE_DUE, now_ns)
@@ -333,7 +353,7 @@ class DaliBus:
 
     def _write(self, frame: int, now_ns: int, *, twice: bool = False) -> None:
         data = self.gateway.encode(frame, twice=twice, follows=self._holds)
-        if not self.frames or self._flight == PROBE:
+        if not self.frames or self._lost:
             data = self.gateway.greeting + data
         self.frames += 1
         try:
@@ -343,22 +363,12 @@ class DaliBus:
 
     def _expire(self, now_ns: int) -> None:
         """End what is past its deadline; a frame already in flight is waited for."""
-        overdue = [job for job in self._jobs if now_ns >= job.deadline_ns]
-        if overdue:
-            self._jobs = [job for job in self._jobs if now_ns < job.deadline_ns]
-        running = self._running
-        if running is not None and self._flight != PROCEDURE and now_ns >= running.deadline_ns:
-            overdue.append(running)
-        for job in overdue:
+        for job in self._queue.take_overdue(now_ns, self._flight == PROCEDURE):
             self._finish(job, now_ns, None, "deadline passed")
 
     def _set_wake(self) -> None:
         wake_ns = self._flight_deadline_ns if self._flight else self._probe_ns
-        for job in self._jobs:
-            wake_ns = min(wake_ns, job.deadline_ns)
-        if self._running is not None and self._flight != PROCEDURE:
-            wake_ns = min(wake_ns, self._running.deadline_ns)
-        self.wake_ns = wake_ns
+        self.wake_ns = min(wake_ns, self._queue.deadline_ns(self._flight == PROCEDURE)) if self._queue else wake_ns
 
     # --- state
 
@@ -372,16 +382,9 @@ class DaliBus:
             "wake_ns": self.wake_ns,
             "stream": self.gateway.snapshot(),
             "counters": {name: getattr(self, name) for name in COUNTERS},
-            **self._book.snapshot(),
-            "flight": self._flight,
-            "flight_deadline_ns": self._flight_deadline_ns,
-            "lines_due": self._lines_due,
-            "running": None if self._running is None else self._running.snapshot(),
-            "holds": self._holds,
-            "jobs": [job.snapshot() for job in self._jobs],
-            "misses": self._misses,
-            "lost": self._lost,
-            "probe_ns": self._probe_ns,
+            **self.book.snapshot(),
+            **self._queue.snapshot(),
+            **{name: getattr(self, f"_{name}") for name in STATE},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -390,11 +393,7 @@ class DaliBus:
         self.gateway.restore(state["stream"])
         for name in COUNTERS:
             setattr(self, name, state["counters"][name])
-        self._book.restore(state)
-        self._flight = state["flight"]
-        self._flight_deadline_ns = state["flight_deadline_ns"]
-        self._lines_due = state["lines_due"]
-        self._running = None if state["running"] is None else Job.restored(state["running"])
-        self._holds = state["holds"]
-        self._jobs = [Job.restored(job) for job in state["jobs"]]
-        self._misses, self._lost, self._probe_ns = state["misses"], state["lost"], state["probe_ns"]
+        self.book.restore(state)
+        self._queue.restore(state)
+        for name in STATE:
+            setattr(self, f"_{name}", state[name])

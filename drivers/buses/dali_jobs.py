@@ -12,12 +12,14 @@ from drivers.buses.dali_procedures import (
     ProcedureFailed,
     Progress,
     Result,
-    configure_gear,
+    check_gear,
     identify,
     query_actual_level,
     query_status,
 )
+from drivers.buses.dali_settings import configure_gear, read_settings
 from drivers.codecs.dali import Command
+from drivers.units import FOREVER_NS
 
 
 def read_energy(short_address: int) -> Procedure:
@@ -37,6 +39,8 @@ def read_diagnostics(short_address: int) -> Procedure:
 PROCEDURES: Final[Mapping[str, Callable[..., Procedure]]] = {
     "query_actual_level": query_actual_level,
     "query_status": query_status,
+    "check_gear": check_gear,
+    "read_settings": read_settings,
     "configure_gear": configure_gear,
     "identify": identify,
     "read_energy": read_energy,
@@ -128,3 +132,72 @@ class Job:
         for answer in state["answers"]:
             job.step(answer)
         return job
+
+
+MAX_JOBS: Final = 256
+
+
+class JobQueue:
+    """The procedure that is under way (`running`, or None), and those that wait, in their order."""
+
+    def __init__(self) -> None:
+        self.running: Job | None = None
+        self._waiting: list[Job] = []
+
+    def __bool__(self) -> bool:
+        return self.running is not None or bool(self._waiting)
+
+    def put(self, job: Job) -> bool:
+        """Smaller priority first, equal ones in the order they came; False: full (256)."""
+        waiting = self._waiting
+        if len(waiting) >= MAX_JOBS:
+            return False
+        at = len(waiting)
+        while at and waiting[at - 1].priority > job.priority:
+            at -= 1
+        waiting.insert(at, job)
+        return True
+
+    def put_first(self, job: Job) -> None:
+        """Before all others, full or not."""
+        self._waiting.insert(0, job)
+
+    def begin(self) -> Job:
+        """The first that waits is under way now."""
+        self.running = self._waiting.pop(0)
+        return self.running
+
+    def take_of(self, owner: str) -> list[Job]:
+        """Those of one owner, the running one first; they wait no more."""
+        theirs = [job for job in self._waiting if job.owner == owner]
+        self._waiting = [job for job in self._waiting if job.owner != owner]
+        running = self.running
+        return [running, *theirs] if running is not None and running.owner == owner else theirs
+
+    def take_overdue(self, now_ns: int, in_flight: bool) -> list[Job]:
+        """Those past their deadlines; a frame of the running one that is `in_flight` is waited for."""
+        overdue = [job for job in self._waiting if now_ns >= job.deadline_ns]
+        if overdue:
+            self._waiting = [job for job in self._waiting if now_ns < job.deadline_ns]
+        if self.running is not None and not in_flight and now_ns >= self.running.deadline_ns:
+            overdue.append(self.running)
+        return overdue
+
+    def deadline_ns(self, in_flight: bool) -> int:
+        """When `take_overdue` has something to take; FOREVER_NS for never."""
+        first_ns = FOREVER_NS if self.running is None or in_flight else self.running.deadline_ns
+        for job in self._waiting:
+            first_ns = min(first_ns, job.deadline_ns)
+        return first_ns
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as JSON-able values."""
+        return {
+            "running": None if self.running is None else self.running.snapshot(),
+            "jobs": [job.snapshot() for job in self._waiting],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot."""
+        self.running = None if state["running"] is None else Job.restored(state["running"])
+        self._waiting = [Job.restored(job) for job in state["jobs"]]

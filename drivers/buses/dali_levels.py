@@ -11,19 +11,48 @@ from drivers.codecs import dali
 class LevelBook:
     """Newest levels, and those not yet told.
 
+    A group's frame is used only where it reaches exactly the lamps that it shall reach: every lamp of the line has said
+    which groups it is in (`confirm`), those of the group are in it and no other one is. Until then, and where some gear
+    says otherwise, its lamps are told one by one.
+
     Args:
-        groups: groups that the gear has been configured for, e.g. ``{0: frozenset({0, 1, 2})}``.
+        groups: groups that the gear shall be in, e.g. ``{0: frozenset({0, 1, 2})}``.
 
     `levels`: newest level of each lamp, None: never told. `pending`: lamps to tell, longest waiting first. `told`: what
-    the frame in flight tells.
+    the frame in flight tells. `shared` counts frames that served more than one lamp.
     """
 
     def __init__(self, groups: Mapping[int, frozenset[int]]) -> None:
-        # Largest first, so that the first that fits saves most frames.
-        self._groups = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+        self.groups = dict(groups)
         self.levels: dict[int, int | None] = {}
         self.pending: dict[int, int] = {}
         self.told: dict[int, int] = {}
+        self.shared = 0
+        self._member_of: dict[int, int] = {}  # what each gear has said, 16 bits
+        self._usable: list[tuple[int, frozenset[int]]] = []
+
+    def wanted_groups(self, short_address: int) -> int:
+        """The groups a gear shall be in, 16 bits: ``0b101`` for 0 and 2."""
+        return sum(1 << number for number, members in self.groups.items() if short_address in members)
+
+    def confirm(self, short_address: int, member_of: int | None) -> None:
+        """A gear has said which groups it is in (16 bits); None: it is not known any more."""
+        if member_of is None:
+            self._member_of.pop(short_address, None)
+        else:
+            self._member_of[short_address] = member_of
+        self._find_usable()
+
+    def _find_usable(self) -> None:
+        """Largest first, so that the first that fits saves most frames."""
+        said = self._member_of
+        usable = []
+        if all(address in said for address in self.levels):
+            for number, members in self.groups.items():
+                there = {address for address in self.levels if said[address] >> number & 1}
+                if len(there) > 1 and there == members:
+                    usable.append((number, members))
+        self._usable = sorted(usable, key=lambda item: (-len(item[1]), item[0]))
 
     def take(self) -> int:
         """The frame for the lamp that has waited longest, and with it all that one frame can serve."""
@@ -37,7 +66,7 @@ class LevelBook:
             if waiting == len(self.levels) and list(pending.values()).count(level) == waiting:
                 target, self.told = dali.BROADCAST, pending
             else:
-                for number, members in self._groups:
+                for number, members in self._usable:
                     if address in members and all(pending.get(member) == level for member in members):
                         target, self.told = dali.group(number), dict.fromkeys(sorted(members), level)
                         break
@@ -46,6 +75,7 @@ class LevelBook:
         else:
             for address in self.told:
                 del pending[address]
+        self.shared += len(self.told) > 1
         return target << 8 | level
 
     def untold(self) -> None:
@@ -66,6 +96,8 @@ class LevelBook:
             "levels": [[*pair] for pair in self.levels.items()],
             "pending": [[*pair] for pair in self.pending.items()],
             "flight_levels": [[*pair] for pair in self.told.items()],
+            "member_of": [[*pair] for pair in self._member_of.items()],
+            "shared": self.shared,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -73,3 +105,5 @@ class LevelBook:
         self.levels = dict(state["levels"])
         self.pending = dict(state["pending"])
         self.told = dict(state["flight_levels"])
+        self._member_of, self.shared = dict(state["member_of"]), state["shared"]
+        self._find_usable()

@@ -62,32 +62,17 @@ def query_status(short_address: int) -> Procedure:
     return (yield dali.command(dali.short(short_address), dali.QUERY_STATUS))
 
 
-def configure_gear(short_address: int, failure_level: int, fade_code: int) -> Procedure:
-    """Make one gear go to `failure_level` when bus power is lost, and fade with `fade_code` (see FADE_TIME_NS).
+def check_gear(short_address: int) -> Procedure:
+    """Status byte and level of one gear, one after the other: ``{"status": 4, "level": 170}``; None: no answer at all.
 
-    Returns what the gear says in the end and how many settings were written, e.g.
-    ``{"failure_level": 254, "fade_code": 4, "written": 1}``; None when the gear does not answer.
+    `level` is None where it is not known. See `drivers.devices.lamp` for the bits.
     """
     target = dali.short(short_address)
-    wanted = (
-        (dali.QUERY_SYSTEM_FAILURE_LEVEL, 0, failure_level, dali.SET_SYSTEM_FAILURE_LEVEL),
-        (dali.QUERY_FADE_TIME_FADE_RATE, 4, fade_code, dali.SET_FADE_TIME),
-    )
-    written = 0
-    found = []
-    for query, shift, value, setting in wanted:
-        answer = yield dali.command(target, query)
-        if answer is None:
-            return None
-        if answer >> shift != value:
-            yield dali.special(dali.DTR0, value, holds_bus=True)
-            yield dali.command(target, setting)
-            written += 1
-            answer = yield dali.command(target, query)
-            if answer is None:
-                return None
-        found.append(answer >> shift)
-    return {"failure_level": found[0], "fade_code": found[1], "written": written}
+    status = yield dali.command(target, dali.QUERY_STATUS)
+    level = yield dali.command(target, dali.QUERY_ACTUAL_LEVEL)
+    if status is None and level is None:
+        return None
+    return {"status": status, "level": None if level == dali.MASK else level}
 
 
 def identify(short_address: int) -> Procedure:

@@ -82,6 +82,10 @@ QUERY_RANDOM_ADDRESS_M: Final = 0xC3
 QUERY_RANDOM_ADDRESS_L: Final = 0xC4
 READ_MEMORY_LOCATION: Final = 0xC5
 SET_SHORT_ADDRESS: Final = 0x80
+SELECT_DIMMING_CURVE: Final = 0xE3
+QUERY_DIMMING_CURVE: Final = 0xEE
+"""Both of LED modules (IEC 62386-207): ENABLE DEVICE TYPE 6 goes directly before each."""
+
 ENABLE_WRITE_MEMORY: Final = 0x81
 
 # Special commands: address bytes that all gear hears.

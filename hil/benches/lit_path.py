@@ -10,11 +10,12 @@ import msgspec
 
 from boards.build import load_board
 from boards.parts import contents
+from boards.parts.dali import line_groups
 from boards.schema import BoardDescription
 from controllers.core.calendar import LightCalendar
 from controllers.core.scan_cycle import ScanCycle
 from controllers.lighting.site import ControllerSite, LightingSite, mm
-from controllers.service.assemble import lighting_controller
+from controllers.service.assemble import fade_code, lighting_controller
 from drivers.codecs.ld2451 import IDLE_FRAME
 from drivers.interfaces import ByteLink
 from drivers.links.memory import MemoryLink, memory_pair
@@ -235,7 +236,9 @@ class LitPathBench:
                 if said.wire == wire and f"{one.name}/{lamp}" in self.lamps and hasattr(said, "short_address")
             }
             name = f"{one.name}/{wire}"
-            gateway = DaliGateway(name, far[name], sorted(index), self._observer(index))
+            code = fade_code(self.site.light.rise_s)  # the gear has been commissioned
+            gateway = DaliGateway(name, far[name], sorted(index), self._observer(index), fade_code=code)
+            gateway.line.join(line_groups(board, wire))
             for from_ns, to_ns in faults.silent_gateways.get(name, ()):
                 gateway.set_silent(from_ns, to_ns)
             self.gateways[name] = gateway

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from boards.parts import contents
+from boards.parts.dali import line_groups
 from controllers.lighting.site import LightingSite, mm
+from controllers.service.assemble import fade_code
 from drivers.links.memory import MemoryLink
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.benches.lit_path import ListedRiders, Traffic
@@ -86,7 +88,9 @@ def lit_path_peers(
     for wire, content in contents(board).items():
         if content == "dali":
             addresses = sorted(said.short_address for said in board.devices.values() if hasattr(said, "short_address"))
-            gateway = DaliGateway(wire, loop.far[wire], addresses, lambda *output: None)
+            code = fade_code(site.light.rise_s)  # the gear has been commissioned
+            gateway = DaliGateway(wire, loop.far[wire], addresses, lambda *output: None, fade_code=code)
+            gateway.line.join(line_groups(board, wire))
             for span in faults.silent_gateways.get(wire, ()):
                 gateway.set_silent(*span)
             peers.append(gateway)

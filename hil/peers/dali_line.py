@@ -6,7 +6,7 @@ stays there until told otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from drivers.codecs import dali
@@ -51,6 +51,11 @@ class DaliLine:
         self._by_address: dict[int, list[DaliGear]] = {}
         self._writable = False
         self._learn()
+
+    def join(self, groups: Mapping[int, frozenset[int]]) -> None:
+        """Gear as it is after commissioning: members by group, by their numbers; no write is counted."""
+        for number, gear in self.gear.items():
+            gear.groups = sum(1 << group for group, members in groups.items() if number in members)
 
     def _learn(self) -> None:
         """Which gear has which short address."""

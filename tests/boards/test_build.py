@@ -41,7 +41,7 @@ class Rig:
 
 def test_the_lamp_board_has_its_devices_under_the_names_in_the_file_and_a_bus_under_that_of_its_wire() -> None:
     board = Rig(load_board("kanalpromenade-lamp")).board
-    assert list(board.devices) == ["dali", "neighbour", "radar-1", "radar-2", "radar-3", "relay"]
+    assert list(board.devices) == ["dali", "dali/lamps", "neighbour", "radar-1", "radar-2", "radar-3", "relay"]
     assert list(board.watchdogs) == ["relay"]
     assert list(board.lamps) == [f"lamp-{n}" for n in range(1, 7)]
     assert list(board.neighbours) == ["neighbour"]

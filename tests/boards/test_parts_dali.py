@@ -13,6 +13,7 @@ from drivers.buses.dali import DaliBus
 from drivers.buses.dali_gateways import AtxLedGateway, LubaGateway, SciGateway
 from drivers.errors import InputError
 from drivers.links.memory import memory_pair
+from drivers.units import NS_PER_S
 
 BOARD = """
 format = 1
@@ -57,23 +58,29 @@ def built(text: str) -> tuple[Board, list[bytes]]:
 def test_lamps_of_one_wire_share_their_gateway(part: str, baud: int, content: str, gateway: type, frame: bytes) -> None:
     text = BOARD.format(baud=baud) + "".join(LAMP.format(n=n, part=part) for n in (0, 1))
     board, sent = built(text)
-    assert list(board.devices) == ["dali"]
+    assert list(board.devices) == ["dali", "dali/lamps"]
     bus = board.devices["dali"]
     assert isinstance(bus, DaliBus)
     assert isinstance(bus.gateway, gateway)
+    bus.advance(0)
     board.lamps["lamp-1"].set_level(254, 0)
     bus.advance(0)
     assert sent == [frame]
     assert contents(parse_board(text, "yard.toml")) == {"dali": content}
 
 
-def test_a_lamp_that_is_asked_how_it_is_is_a_device_of_the_board() -> None:
-    text = BOARD.format(baud=38_400) + LAMP.format(n=3, part="luba") + "check_s = 60\npower_s = 900\n"
+def test_the_lamps_of_a_line_are_asked_how_they_are_one_after_the_other() -> None:
+    text = BOARD.format(baud=38_400) + "".join(LAMP.format(n=n, part="luba") + "check_s = 60\n" for n in (3, 5))
     board, sent = built(text)
-    assert list(board.devices) == ["dali", "lamp-3"]
-    for device in (board.devices["lamp-3"], board.devices["dali"]):
-        device.advance(0)
-    assert sent[0][6:8] == b"\x07\x90"
+    line, bus = board.devices["dali/lamps"], board.devices["dali"]
+    asked = []
+    for at_s in (0, 30, 60, 90):
+        line.advance(at_s * NS_PER_S)
+        asked.append(bus._queue.snapshot()["jobs"])  # type: ignore[attr-defined]
+        for name in ("lamp-3", "lamp-5"):
+            bus.cancel(name, at_s * NS_PER_S)  # type: ignore[attr-defined]
+    assert [[job["args"] for job in jobs] for jobs in asked] == [[], [[3]], [[5]], [[3]]]
+    assert sent == []
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_a_refused_frame_is_sent_again_and_three_make_the_bus_unhealthy_with_the
     for ms in (5, 10, 15):
         rig.event(Refused(1), ms)
     assert rig.sends() == [frame(0x0001)] * 3
-    assert rig.values == [DeviceHealth(15 * NS_PER_MS, "dali", False, "no voltage on the bus")]
+    assert rig.values[0] == DeviceHealth(15 * NS_PER_MS, "dali", False, "no voltage on the bus")
 
 
 def test_a_lost_luba_is_greeted_again_with_each_probe() -> None:

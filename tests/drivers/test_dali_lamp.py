@@ -61,7 +61,8 @@ def test_a_check_says_what_the_status_byte_says(answer: str, health: DeviceHealt
     rig.answers[STATUS] = answer
     rig.lamp.check(0)
     rig.go(0)
-    assert (rig.sent, rig.values) == ([STATUS], [health])
+    failed = [] if health.ok else [LampStatus(0, "lamp-1", None, health.reason)]
+    assert (rig.sent, rig.values) == ([STATUS], [*failed, health])
 
 
 def test_two_gear_with_the_lamps_address_are_told_by_a_check() -> None:
@@ -88,11 +89,15 @@ def test_a_lamp_checks_by_itself_and_speaks_only_of_what_has_changed() -> None:
         rig.answers[STATUS] = answer
         rig.go(at_s)
         rig.go(at_s + 5)
-    assert rig.sent == [STATUS] * 5
+    assert rig.sent == [STATUS, "h0BA0"] * 4
     assert [(value.t_ns // NS_PER_S, value.ok) for value in rig.values if isinstance(value, DeviceHealth)] == [
-        (0, True),
+        (10, True),
         (20, False),
         (40, True),
+    ]
+    assert [(value.t_ns // NS_PER_S, value.failure) for value in rig.values if isinstance(value, LampStatus)] == [
+        (20, "lamp failure"),
+        (40, ""),
     ]
     assert rig.lamp.wake_ns == 50 * NS_PER_S
 
@@ -238,7 +243,7 @@ def test_a_lone_lamp_goes_on_from_its_snapshot() -> None:
     other.device.restore(state)
     assert other.device.snapshot() == state
     other.far.write(b"J02\n", 33 * NS_PER_MS)
-    assert other.values == [DeviceHealth(33 * NS_PER_MS, "atxled", False, "lamp failure")]
+    assert other.values[1:] == [DeviceHealth(33 * NS_PER_MS, "atxled", False, "lamp failure")]
 
 
 def test_the_bus_of_a_lone_lamp_speaks_under_its_own_name() -> None:
@@ -249,7 +254,7 @@ def test_the_bus_of_a_lone_lamp_speaks_under_its_own_name() -> None:
     assert lamp.bus.levels_waiting
     for ms in (0, 100, 200, 300):
         lamp.advance(ms * NS_PER_MS)
-    assert values == [DeviceHealth(300 * NS_PER_MS, "desk/bus", False, "gateway lost")]
+    assert values[0] == DeviceHealth(300 * NS_PER_MS, "desk/bus", False, "gateway lost")
     assert not lamp.bus.levels_waiting
 
 

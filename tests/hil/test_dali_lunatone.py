@@ -53,6 +53,10 @@ class Rig(DaliRig):
         assert self.done[-1].ok, self.done[-1]
         return self.done[-1].result
 
+    def _configure(self, n: int, failure_level: int, fade_code: int) -> None:
+        args, deadline_ns = (n, failure_level, fade_code), self.now_ns + 30 * NS_PER_S
+        self.bus.submit("configure_gear", args, self.now_ns, owner="test", deadline_ns=deadline_ns, priority=2)
+
     def act(self, action: tuple[str, int, int]) -> None:
         what, n, value = action
         if what == "level":
@@ -60,7 +64,7 @@ class Rig(DaliRig):
         elif what == "query":
             self.lamps[n].take_over(self.now_ns)
         elif what == "prepare":
-            self.lamps[n].prepare(self.now_ns, failure_level=value, fade_code=value % 16)
+            self._configure(n, value, value % 16)
         elif what == "silent":
             self.peer.set_silent(self.now_ns, self.now_ns + value * 10 * NS_PER_MS)
         else:
@@ -68,7 +72,8 @@ class Rig(DaliRig):
         self.bus.advance(self.now_ns)
 
     def state(self) -> Any:
-        return {"now_ns": self.now_ns, "bus": self.bus.snapshot(), "peer": self.peer.snapshot()}
+        lamps = [lamp.snapshot() for lamp in self.lamps]
+        return {"now_ns": self.now_ns, "bus": self.bus.snapshot(), "lamps": lamps, "peer": self.peer.snapshot()}
 
 
 def test_a_level_behind_a_luba_takes_22_ms_at_38400_baud() -> None:
@@ -197,7 +202,9 @@ def test_in_the_end_every_lamp_shows_its_latest_level_whatever_the_faults(kind: 
     assert {n: rig.peer.level_at(n, rig.now_ns) for n in wanted} == wanted
     assert rig.bus.wake_ns == FOREVER_NS
     queries = sum(what == "query" for _, (what, _, _) in script)
-    assert sum(isinstance(value, LampStatus) for value in rig.values) == queries
+    health = [value for value in rig.values if isinstance(value, DeviceHealth) and value.source == "dali"]
+    reached = len(health) * len(rig.lamps)  # each lamp says that its gateway is lost, or back
+    assert sum(isinstance(value, LampStatus) for value in rig.values) == queries + reached
 
 
 @given(st.sampled_from(sorted(KINDS)), SCRIPT)
@@ -220,6 +227,8 @@ def test_a_run_from_a_snapshot_in_its_middle_is_the_same_run(kind: str, script: 
     state = json.loads(json.dumps(rig.state()))
     other.now_ns = state["now_ns"]
     other.bus.restore(state["bus"])
+    for lamp, saved in zip(other.lamps, state["lamps"], strict=True):
+        lamp.restore(saved)
     other.peer.restore(state["peer"])
     assert other.state() == state
     for each in (rig, other):
