@@ -250,7 +250,7 @@ class LightingPolicy:
         commands += [Publish(device, body) for device in self.stretch.neighbour_spans]
 
     def _alive(self, now_ns: int, commands: list[Command]) -> None:
-        self._alive_ns = now_ns // ALIVE_NS * ALIVE_NS + ALIVE_NS
+        self._alive_ns = now_ns + ALIVE_NS  # by when it began, not by where its clock began
         for device in self.stretch.neighbour_spans:
             commands.append(Publish(device, {"kind": "alive", "doubts": dict(self._doubts)}))
 
