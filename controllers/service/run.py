@@ -73,7 +73,6 @@ def run_until_stopped(
                 steps = set_up(options.priority, options.cpu)
                 if rig is not None:
                     rig.wait(wires, lambda: signals.asked)
-                    controller.cycle.inbox.clear()  # what came before the beginning was said to nobody
                 return tuple(steps)
 
             loop = RealTimeLoop(
