@@ -37,6 +37,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `bench` is where the board is, `rig` the rig file of a bench with hardware. `window` runs the case's window alone,
     as benches in real time do. `from_s` and `loop` are for traces in real time: begin there, play so many times over.
     `faults` are given by hand, as `--fault` takes them; `plant` puts one into the controllers under test.
+    `bench_of` makes the bench where its boards are not in process (hil.benches.in_process.BenchOf).
     """
 
     subject: str
@@ -63,6 +64,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     loop: int = 1
     faults: tuple[str, ...] = ()
     plant: OnController | None = None
+    bench_of: Callable[..., Any] | None = None
 
     @property
     def command(self) -> str:

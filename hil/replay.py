@@ -17,7 +17,7 @@ from hil import replay_display, replay_lit_path, replay_trace
 from hil.case import Case, case_folder, load_case, nearest
 from hil.judge.alignment import Content, Tolerance
 from hil.judge.compare import Verdict, compare
-from hil.judge.reference import read_reference, write_reference
+from hil.judge.reference import Sent, read_reference, write_reference
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.report.junit import write_junit
 from hil.report.page import write_page
@@ -27,11 +27,21 @@ MCAP_MAGIC = b"\x89MCAP"
 
 def replay(request: Request, progress: Progress) -> Outcome:
     """Run what the request names. Raises InputError where it cannot be."""
-    if request.bench != "in-process":
-        raise InputError(f"--bench {request.bench}: not built yet; leave --bench out")
     folder = case_folder(request.subject)
     _check_outputs(request, folder)
-    outcome = _case(folder, request, progress) if folder is not None else _file(request, progress)
+
+    def play(asked: Request) -> Outcome:
+        return _case(folder, asked, progress) if folder is not None else _file(asked, progress)
+
+    if request.bench == "in-process":
+        for option, value in (("--rig", request.rig), ("--from-s", request.from_s), ("--loop", request.loop != 1)):
+            if value:
+                raise InputError(f"{option} is for benches in real time; add --bench process or --bench hardware")
+        outcome = play(request)
+    else:
+        from hil.replay_real_time import real_time
+
+        outcome = real_time(request, progress, play)
     if request.report is not None:
         write_page(request.report, outcome.result, outcome.lanes)
     if request.junit is not None:
@@ -94,7 +104,7 @@ def _trace(path: Path, request: Request, progress: Progress) -> Outcome:
         contents = {}
     if not expected:
         return outcome
-    return _judged(outcome, compare(expected, log.sent, Tolerance(contents=contents)))
+    return _compared(outcome, expected, log, Tolerance(contents=contents), request)
 
 
 def _recorded_on(path: Path) -> LightingSite | GreenwaveSite | None:
@@ -107,6 +117,10 @@ def _recorded_on(path: Path) -> LightingSite | GreenwaveSite | None:
 
 def _case(folder: Path, request: Request, progress: Progress) -> Outcome:
     case = load_case(folder)
+    if request.window and case.window is not None and request.seconds is not None:
+        request = msgspec.structs.replace(request, seconds=case.window.from_s + request.seconds)
+    if request.bench != "in-process" and case.window is None and request.seconds is not None:
+        request = msgspec.structs.replace(request, window=False)
     origin = str(folder / "case.toml")
     changed = (request.board, request.site, request.seconds, request.range_m, request.seed or None, request.resume)
     if request.update_reference and any(value is not None for value in changed):
@@ -128,12 +142,13 @@ def _case(folder: Path, request: Request, progress: Progress) -> Outcome:
         if request.range_m is not None:
             raise InputError(f"--range-m is for lit paths; {site.name} is a display and has no radar")
         outcome, log = replay_display.replay_case(case, folder.name, site, request, progress)
-    reference = folder / "reference.txt"
+    window = request.window and case.window is not None
+    reference = folder / ("reference-window.txt" if window else "reference.txt")
     if request.update_reference:
         periods = dict.fromkeys(sorted({sent.wire.partition("/")[0] for sent in log.sent}), _period_ms(log))
         write_reference(reference, log.sent, case=folder.name, periods_ms=periods)
     outcome = _against(reference, case, outcome, log, request)
-    if request.seconds is not None and request.seconds < case.seconds:
+    if window or (request.seconds is not None and request.seconds < case.seconds):
         return outcome  # promises are made for the whole case
     return _promised(case, outcome)
 
@@ -151,7 +166,21 @@ def _against(reference: Path, case: Case, outcome: Outcome, log: SentLog, reques
         expected = [sent for sent in expected if sent.t_ns < until_ns]
     contents: dict[str, Content] = {sent.wire: _content(sent.wire) for sent in expected}
     tolerance = msgspec.structs.replace(case.tolerance, contents={**contents, **case.tolerance.contents})
-    return _judged(outcome, compare(expected, log.sent, tolerance))
+    return _compared(outcome, expected, log, tolerance, request)
+
+
+def _compared(outcome: Outcome, expected: list[Sent], log: SentLog, tolerance: Tolerance, request: Request) -> Outcome:
+    """As the bench can: to the byte and tick in process, within its slack in real time."""
+    if request.bench == "in-process":
+        return _judged(outcome, compare(expected, log.sent, tolerance))
+    from hil.replay_real_time import judged_in_real_time
+
+    verdict, doubt = judged_in_real_time(request, expected, log, tolerance, outcome.result.span_s)
+    outcome = _judged(outcome, verdict)
+    if not doubt:
+        return outcome
+    result = msgspec.structs.replace(outcome.result, verdict="blocked", blocked=(doubt,))
+    return msgspec.structs.replace(outcome, result=result)
 
 
 def _content(wire: str) -> Content:

@@ -16,6 +16,7 @@ from drivers.recording.events import Wall, Wire, WireBytes
 from drivers.recording.reader import TraceReader
 from drivers.units import NS_PER_S
 from hil.benches.display import DisplayBench, display_board
+from hil.benches.in_process import InProcessBench
 from hil.case import Case, faults_of, known_faults, span_of
 from hil.collect_display import DisplayCollector
 from hil.driving import Drive
@@ -167,6 +168,7 @@ def _bench(
         name=BOARD_NAME,
         faults=faults,
         seed=request.seed,
+        bench_of=request.bench_of or InProcessBench,
     )
     if request.plant is not None:
         bench.bench.add_start_listener(request.plant)

@@ -18,6 +18,7 @@ from drivers.errors import InputError
 from drivers.links.tap import Sink
 from drivers.recording.provenance import file_digest
 from drivers.units import NS_PER_S
+from hil.benches.in_process import InProcessBench
 from hil.benches.lit_path import ListedRiders, LitPathBench
 from hil.case import Case, faults_of, known_faults, riders_of, span_of
 from hil.collect import PathCollector
@@ -82,6 +83,7 @@ def case_run(case: Case, origin: str, site: LightingSite, request: Request, sink
         sinks=sinks,
         board=request.board,
         rules=request.rules,
+        bench_of=request.bench_of or InProcessBench,
     )
     return LitRun(
         bench,

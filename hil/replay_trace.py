@@ -79,7 +79,8 @@ class TraceBench:
         self.log = SentLog(self.wires, self.period_ns)
         self.recorder = recording(request)
         sinks: list[Sink] = [self.digest, self.log, *self.recorder.sinks(self.wires, self.period_ns)]
-        self.bench = InProcessBench(Fan(sinks), skip=request.skip)
+        self.bench = (request.bench_of or InProcessBench)(Fan(sinks), skip=request.skip)
+        self.bench.fit(site, self.boards)
         near: dict[str, MemoryLink] = {}
         far: dict[str, MemoryLink] = {}
         for name in self.wires:

@@ -3,9 +3,9 @@
 The controller opens its wires and waits. Datagrams hold one JSON object each, and each is answered in the same way::
 
     {"kind": "hello"}                                    who is there, and is it ready?
-    {"kind": "time", "utc_ns": 1771610400000000000}      it is that late now; the first of these lets the controller begin
+    {"kind": "time", "utc_ns": 1771610400000000000}      what time it is now; the first lets the controller begin
     {"kind": "here", "controller": "west", "board": "kanalpromenade-lamp", "serial": "10000000abcdef01", "begun": false,
-     "troubles": {"radar-2": "no such port"}, "devices": {"radar-1": {"frames": 3}}}
+     "ready": true, "troubles": {"radar-2": "no such port"}, "devices": {"radar-1": {"frames": 3}}}
 
 A later time is a step of the clock, as by a wrong NTP server. Nothing of this is there on any other board.
 """
@@ -75,7 +75,7 @@ class BenchTime(SystemClock):
         self.is_synchronised = True
         self._place, self._board, self._controller, self._counters = place, board.name, controller, counters
         self._offset_ns = 0
-        self._troubles: Callable[[], dict[str, str]] = dict
+        self._troubles: Callable[[], dict[str, str]] | None = None
         self._path = Path(place) if "/" in place else None
         family, address = _address(place)
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -155,7 +155,8 @@ class BenchTime(SystemClock):
             "serial": board_serial(),
             "pid": os.getpid(),
             "begun": self.begun,
-            "troubles": self._troubles(),
+            "ready": self._troubles is not None,
+            "troubles": {} if self._troubles is None else self._troubles(),
             "devices": self._counters(),
         }
         return json.dumps(said).encode()

@@ -16,7 +16,7 @@ from drivers.links.memory import MemoryLink, memory_pair
 from drivers.links.tap import Fan, Sink
 from drivers.recording.digest import ChainDigest
 from drivers.units import NS_PER_MS
-from hil.benches.in_process import InProcessBench, Slot
+from hil.benches.in_process import BenchOf, InProcessBench, Slot
 from hil.faults.plan import Faults
 from hil.faults.wire import disturbed
 from hil.peers.contract import Peer
@@ -48,6 +48,7 @@ class DisplayBench:
         name: str = "leezenflow",
         faults: Faults | None = None,
         seed: int = 0,
+        bench_of: BenchOf = InProcessBench,
     ) -> None:
         faults = faults or Faults()
         self.site, self.board, self.origin_utc_ns, self.name = site, board, origin_utc_ns, name
@@ -59,7 +60,8 @@ class DisplayBench:
         sink: Sink = self.digest
         if sinks is not None and (more := sinks(self.wires, self.period_ns)):
             sink = Fan([self.digest, *more])
-        self.bench = InProcessBench(sink, skip=skip)
+        self.bench = bench_of(sink, skip=skip)
+        self.bench.fit(site, self.boards)
         self.bench.boards_from_ns = faults.start_ns
         self.slot = Slot(name, self._make)
         near: dict[str, MemoryLink] = {}

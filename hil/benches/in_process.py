@@ -8,10 +8,11 @@ written by itself: slower, and the same bytes (the law of waking).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
+from boards.schema import BoardDescription
 from controllers.core.scan_cycle import ScanCycle
 from drivers.interfaces import Device, Receiver, RepeatReceiver, unheard, unheard_repeat
 from drivers.links.memory import MemoryLink
@@ -133,6 +134,9 @@ class InProcessBench:
         self._chores: list[tuple[int, int, Callable[[int], None]]] = []
         self._chores_done = 0
         self._start_listeners: list[Callable[[Slot, int], None]] = []
+
+    def fit(self, site: Any, boards: Mapping[str, BoardDescription]) -> None:
+        """Told what stands at the wires; in process boards are made by their slots."""
 
     def add_peer(self, peer: Peer) -> int:
         """Returns the peer's number."""
@@ -320,3 +324,7 @@ class InProcessBench:
             slot.cycle.restore(saved["cycle"])
             self._tell_start(slot, self.now_ns)
         self._refresh_all()
+
+
+BenchOf = Callable[..., InProcessBench]
+"""Makes the bench whose boards are in process or elsewhere: ``bench_of(sink, skip=True)``."""

@@ -22,7 +22,7 @@ from drivers.links.memory import MemoryLink, memory_pair
 from drivers.links.tap import Fan, Sink
 from drivers.recording.digest import ChainDigest
 from drivers.units import FOREVER_NS, NS_PER_MS
-from hil.benches.in_process import InProcessBench, Slot
+from hil.benches.in_process import BenchOf, InProcessBench, Slot
 from hil.faults.plan import Faults
 from hil.faults.wire import FaultyPeer, FaultyWire, disturbed
 from hil.judge.light_ledger import LightLedger
@@ -137,6 +137,7 @@ class LitPathBench:
         sinks: further takers of every byte, made from the wires' names in canonical order.
         board: a board file for all controllers instead of the site's.
         rules: also run the rules to compare with.
+        bench_of: where the boards are.
     """
 
     def __init__(
@@ -151,6 +152,7 @@ class LitPathBench:
         sinks: Callable[[list[str], int], list[Sink]] | None = None,
         board: str | None = None,
         rules: bool = True,
+        bench_of: BenchOf = InProcessBench,
     ) -> None:
         faults = faults or Faults()
         self.site, self.origin_utc_ns = site, origin_utc_ns
@@ -166,7 +168,8 @@ class LitPathBench:
         sink: Sink = self.digest
         if sinks is not None and (more := sinks(self.wires, self.period_ns)):
             sink = Fan([self.digest, *more])
-        self.bench = InProcessBench(sink, skip=skip)
+        self.bench = bench_of(sink, skip=skip)
+        self.bench.fit(site, self.boards)
         self.bench.boards_from_ns = faults.start_ns
         self.faults = faults
 

@@ -1,0 +1,114 @@
+"""Judging what came in real time: the same values in the same order, and times within what the bench can promise.
+
+A message between controllers says how old a sighting is; that is a time, and is held to the tolerance of times.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from drivers.units import NS_PER_MS
+from hil.judge.alignment import Tolerance
+from hil.judge.compare import Verdict, compare
+from hil.judge.reference import Sent
+
+_AGE = re.compile(rb'"age_ms":(-?\d+)')
+
+
+def loosened(tolerance: Tolerance, slack_ns: int, period_ns: int) -> Tolerance:
+    """A case's tolerance on a bench in real time: its own, the bench's slack, and one scan period beside it.
+
+    What comes just after a tick in place of just before it takes effect a period later, whoever is at fault.
+    """
+    own_ms = tolerance.time_ms or (tolerance.ticks or 0) * (period_ns // NS_PER_MS)
+    time_ms = own_ms + -(-(slack_ns + period_ns) // NS_PER_MS)
+    return msgspec.structs.replace(tolerance, ticks=None, time_ms=time_ms)
+
+
+def judge(
+    expected: Sequence[Sent],
+    got: Sequence[Sent],
+    tolerance: Tolerance,
+    *,
+    end_ns: int,
+    messages: Iterable[str] = (),
+    lines: Iterable[str] = (),
+    uncertainty_ns: int = 0,
+) -> tuple[Verdict, bool]:
+    """The verdict, and whether it is certain.
+
+    Args:
+        expected, got: in the order of time.
+        tolerance: as `loosened`.
+        end_ns: when listening ended.
+        messages: wires that carry messages between controllers.
+        lines: wires whose frames are lines of text: a real wire keeps no other boundaries.
+        uncertainty_ns: of times. A verdict that a change of the tolerance by so much would turn is not certain.
+    """
+    assert tolerance.time_ms is not None
+    wires, slack_ns = frozenset(messages), tolerance.time_ms * NS_PER_MS
+    texts = frozenset(lines)
+    expected, got = by_line(expected, texts), by_line(got, texts)
+    expected, got = _ageless(expected, wires, slack_ns), _ageless(got, wires, slack_ns)
+    expected, got = at_the_end(expected, got, end_ns, slack_ns)
+    verdict = compare(expected, got, tolerance)
+    if not uncertainty_ns:
+        return verdict, True
+    off_ms = -(-uncertainty_ns // NS_PER_MS)
+    tighter = msgspec.structs.replace(tolerance, time_ms=max(0, tolerance.time_ms - off_ms))
+    wider = msgspec.structs.replace(tolerance, time_ms=tolerance.time_ms + off_ms)
+    others = {compare(expected, got, one).passed for one in (tighter, wider)}
+    return verdict, others == {verdict.passed}
+
+
+def _ageless(sent: Sequence[Sent], wires: frozenset[str], slack_ns: int) -> list[Sent]:
+    """Messages without their ages, where those lie within the tolerance of times; others keep them, and differ."""
+    most_ms = slack_ns // NS_PER_MS
+
+    def without(found: re.Match[bytes]) -> bytes:
+        return b'"age_ms":0' if 0 <= int(found[1]) <= most_ms else found[0]
+
+    return [
+        msgspec.structs.replace(one, data=_AGE.sub(without, one.data)) if one.wire in wires else one for one in sent
+    ]
+
+
+def by_line(sent: Sequence[Sent], wires: frozenset[str]) -> list[Sent]:
+    """The same bytes a line each on `wires`; a line bears the time at which its end was sent."""
+    held: dict[str, bytes] = {}
+    found: list[Sent] = []
+    for one in sent:
+        if one.wire not in wires:
+            found.append(one)
+            continue
+        *whole, rest = (held.pop(one.wire, b"") + one.data).split(b"\n")
+        found += [msgspec.structs.replace(one, data=line + b"\n") for line in whole]
+        if rest:
+            held[one.wire] = rest
+    last = {one.wire: one for one in sent}
+    found += [msgspec.structs.replace(last[wire], data=rest) for wire, rest in held.items()]
+    return found
+
+
+def at_the_end(
+    expected: Sequence[Sent], got: Sequence[Sent], end_ns: int, slack_ns: int
+) -> tuple[list[Sent], list[Sent]]:
+    """Without the frames that may have come after the end, or have come before it though expected after."""
+    wires = {one.wire for one in expected} | {one.wire for one in got}
+    kept_expected: list[Sent] = []
+    kept_got: list[Sent] = []
+    for wire in wires:
+        mine = [one for one in expected if one.wire == wire]
+        theirs = [one for one in got if one.wire == wire]
+        owed = sum(one.t_ns < end_ns - slack_ns for one in mine)
+        count = max(owed, min(len(theirs), len(mine)))
+        kept_expected += mine[:count]
+        kept_got += [one for n, one in enumerate(theirs) if n < count or one.t_ns < end_ns - slack_ns]
+    return sorted(kept_expected, key=_when), sorted(kept_got, key=_when)
+
+
+def _when(sent: Sent) -> tuple[int, str]:
+    return sent.t_ns, sent.wire
