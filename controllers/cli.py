@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controllers.cli_blackbox import add_blackbox
+from controllers.cli_commission import add_commission
 from controllers.cli_jitter import add_jitter
 from controllers.cli_panel import add_panel_verbs
 from controllers.cli_service import add_run_options, add_service_verbs, flight_tap, run_options
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     add_service_verbs(verb, _of_a_site)
     add_panel_verbs(verb)
     add_blackbox(verbs)
+    add_commission(verbs, _of_a_site)
     add_jitter(verbs)
     return parser
 

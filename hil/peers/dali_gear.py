@@ -36,7 +36,9 @@ class DaliGear:
     Settings, all arc power levels unless said otherwise: `min_level`, `max_level`, `failure_level` (MASK: stays),
     `power_on_level`, `fade_code` 0 to 15, `groups` as 16 bits. `writes` counts writes to non-volatile memory.
     `off_ns` is when a fade to off goes dark, FOREVER_NS for never: whoever owns the gear calls `go_dark` then.
-    `lamp_failed` and `gear_failed` are what QUERY STATUS says. `identified` counts IDENTIFY DEVICE.
+    `lamp_failed` and `gear_failed` are what QUERY STATUS says. `identified` counts IDENTIFY DEVICE. `curve` is that of
+    device type 6: 0 logarithmic, 1 linear; it is kept and told, the light is not reckoned by it. `physical_minimum`
+    bounds `min_level`. `power_cycled`: its own supply has been away since the last level command.
     """
 
     def __init__(self, address: int, observer: OutputObserver, *, level: int = 0, fade_code: int = 0) -> None:
@@ -48,7 +50,9 @@ class DaliGear:
         self.dead = False
         self.limit_error = False
         self.lamp_failed = self.gear_failed = False
-        self.dtr1 = self.dtr2 = self.identified = 0
+        self.dtr1 = self.dtr2 = self.identified = self.curve = self.enabled_type = 0
+        self.power_cycled = False
+        self.physical_minimum = 1
         self.off_ns = FOREVER_NS
         self._addressing: Addressing | None = None
         self._memory: MemoryBanks | None = None
@@ -102,6 +106,7 @@ class DaliGear:
     def set_target(self, level: int, t_ns: int, *, fade: bool) -> None:
         """Go to `level`: 0 off, 1 to 254 held between the limits, 255 stops a fade where it is."""
         now = self.level_at(t_ns)
+        self.power_cycled = False
         if level == MASK:
             if self.fading_at(t_ns):
                 self._segment(now, now, t_ns, 0)
@@ -137,6 +142,7 @@ class DaliGear:
         if dead != self.dead:
             self.dead = dead
             self.set_target(0 if dead else self.power_on_level, t_ns, fade=False)
+            self.power_cycled = not dead
 
     # --- frames
 
@@ -148,9 +154,17 @@ class DaliGear:
 
     def obey(self, code: int, t_ns: int) -> int | None:
         """A command for this gear, complete (the second one of two); its answer, None for none."""
-        if code >= dali.QUERY_STATUS:
+        enabled, self.enabled_type = self.enabled_type, 0
+        if code in (dali.QUERY_DIMMING_CURVE, dali.SELECT_DIMMING_CURVE):
+            if enabled != LED_MODULE:
+                return None
+            if code == dali.QUERY_DIMMING_CURVE:
+                return self.curve
+            self.curve = min(1, self.dtr0)
+            self.writes += 1
+        elif code >= dali.QUERY_STATUS:
             return self._answer(code, t_ns)
-        if code == dali.OFF:
+        elif code == dali.OFF:
             self.set_target(0, t_ns, fade=False)
         elif code == dali.RECALL_MAX_LEVEL:
             self.set_target(self.max_level, t_ns, fade=False)
@@ -176,6 +190,8 @@ class DaliGear:
             self.dtr1 = data
         elif address_byte == dali.DTR2:
             self.dtr2 = data
+        elif address_byte == dali.ENABLE_DEVICE_TYPE:
+            self.enabled_type = data
         elif address_byte in (dali.WRITE_MEMORY_LOCATION, dali.WRITE_MEMORY_LOCATION_NO_REPLY):
             if self.writable:
                 answer = self.memory.write(self.dtr1, self.dtr0, data)
@@ -196,7 +212,7 @@ class DaliGear:
         if code == dali.SET_MAX_LEVEL:
             self.max_level = max(self.min_level, min(FULL, value))
         elif code == dali.SET_MIN_LEVEL:
-            self.min_level = max(1, min(self.max_level, value))
+            self.min_level = max(self.physical_minimum, min(self.max_level, value))
         elif code == dali.SET_SYSTEM_FAILURE_LEVEL:
             self.failure_level = value
         elif code == dali.SET_POWER_ON_LEVEL:
@@ -223,7 +239,8 @@ class DaliGear:
         if code == dali.QUERY_STATUS:
             failed = self.gear_failed | self.lamp_failed << 1 | (self.short_address is None) << 6
             on = bool(level) and not self.lamp_failed
-            return failed | on << 2 | self.limit_error << 3 | self.fading_at(t_ns) << 4
+            fading = self.fading_at(t_ns)
+            return failed | on << 2 | self.limit_error << 3 | fading << 4 | self.power_cycled << 7
         if code == dali.QUERY_LAMP_POWER_ON:
             return YES if level and not self.lamp_failed else None
         if code == dali.QUERY_MISSING_SHORT_ADDRESS:
@@ -243,7 +260,7 @@ class DaliGear:
             dali.QUERY_CONTENT_DTR2: self.dtr2,
             dali.QUERY_VERSION_NUMBER: VERSION,
             dali.QUERY_DEVICE_TYPE: LED_MODULE,
-            dali.QUERY_PHYSICAL_MINIMUM: 1,
+            dali.QUERY_PHYSICAL_MINIMUM: self.physical_minimum,
             dali.QUERY_MAX_LEVEL: self.max_level,
             dali.QUERY_MIN_LEVEL: self.min_level,
             dali.QUERY_POWER_ON_LEVEL: self.power_on_level,
@@ -278,7 +295,16 @@ class DaliGear:
             self.memory.restore(state["memory"])
 
 
-LATER: Final = ("lamp_failed", "gear_failed", "dtr1", "dtr2", "identified")
+LATER: Final = (
+    "lamp_failed",
+    "gear_failed",
+    "dtr1",
+    "dtr2",
+    "identified",
+    "curve",
+    "enabled_type",
+    "power_cycled",
+)
 """State that is 0 until it is used."""
 
 STATE: Final = (
