@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from controllers.cli_blackbox import add_blackbox
 from controllers.cli_commission import add_commission
 from controllers.cli_jitter import add_jitter
+from controllers.cli_override import add_override
 from controllers.cli_panel import add_panel_verbs
 from controllers.cli_service import add_run_options, add_service_verbs, flight_tap, run_options
 from controllers.greenwave.site import GreenwaveSite
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--quiet", action="store_true", help="no status on stderr")
     sites.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
     add_service_verbs(verb, _of_a_site)
+    add_override(verb)
     add_panel_verbs(verb)
     add_blackbox(verbs)
     add_commission(verbs, _of_a_site)

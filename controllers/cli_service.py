@@ -152,7 +152,7 @@ def _status(said: argparse.Namespace) -> int:
     from drivers.clock import SystemClock
     from drivers.units import NS_PER_S
 
-    path, clock = _choose(said), SystemClock()
+    path, clock = choose(said), SystemClock()
     while True:
         picture = _ask(path, "status")["status"]
         if said.json:
@@ -186,7 +186,7 @@ def _stop(said: argparse.Namespace) -> int:
     from controllers.service.control import ControlClient
     from drivers.clock import SystemClock
 
-    path = _choose(said)
+    path = choose(said)
     try:
         with ControlClient(path, SystemClock()) as client:
             client.ask("stop")
@@ -209,7 +209,7 @@ def _ask(path: Path, what: str) -> dict[str, Any]:
         raise NobodyRuns(str(error)) from None
 
 
-def _choose(said: argparse.Namespace) -> Path:
+def choose(said: argparse.Namespace) -> Path:
     """The socket that is meant. Raises InputError where there are several, NobodyRuns where there is none."""
     from controllers.service.control import FOLDER, default_path
 

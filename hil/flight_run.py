@@ -6,7 +6,7 @@ the next input's time runs, and what the controller said is held against what th
 
     before an input at t        all ticks that are due before t
     what came in at t           to the device's receiver, as of t
-    a wall time                 into the inbox
+    a wall time, an order       into the inbox
     late (due, from)            no tick at due or later, before from
     started, stopping           Controller.start and .stop
     lost                        the write, or change of the line, recorded just before raises LinkLost
@@ -25,9 +25,10 @@ import msgspec
 
 from boards.parts import contents
 from controllers.core.contract import Command
+from controllers.core.overrides import COMMISSIONING
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink
-from drivers.quantities import Quantity, WallTime
+from drivers.quantities import Message, Quantity, WallTime
 from drivers.recording.digest import FlightDigest, inward
 from drivers.recording.events import (
     Decision,
@@ -42,6 +43,7 @@ from drivers.recording.events import (
     Snapshot,
     Tick,
     Ticks,
+    Value,
     Wall,
     WireBytes,
 )
@@ -53,13 +55,13 @@ from hil.flight_link import FlightLink
 
 TOPICS = (
     *("/wire/*", "/idle/*", "/line/*", "/wall", "/decision/*", "/tick/*", "/snapshot/*"),
-    *("/mark/*", "/late/*", "/lost/*", "/ticks/*", "/gap/*", "/digest/*"),
+    *("/mark/*", "/late/*", "/lost/*", "/ticks/*", "/gap/*", "/digest/*", f"/value/*/{COMMISSIONING}/Message"),
 )
 CONTEXT = 8
 BATCH = 256
 """So many records are given to the chain of digests at once, or those of one block."""
 _SENT = ("sent", "")
-_INPUTS = {WireBytes, Repeated, Wall, Late, Mark, Ticks, Digest, Gap}
+_INPUTS = {WireBytes, Repeated, Wall, Value, Late, Mark, Ticks, Digest, Gap}
 """Kinds of records that end what was said before them; of bytes only those that come in."""
 
 
@@ -327,6 +329,9 @@ class FlightRun:
             self._heard_ns = t_ns
             self._wall = (t_ns, event.utc_ns)
             self._cycle.inbox.append(WallTime(t_ns, "wall", event.utc_ns, event.synchronised))
+        elif isinstance(event, Value):
+            self._heard_ns = t_ns
+            self._cycle.inbox.append(msgspec.convert(event.body, Message))
         elif isinstance(event, Repeated):
             self._heard_ns = t_ns
             link = self._wire(event.wire)

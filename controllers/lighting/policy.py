@@ -254,6 +254,15 @@ class LightingPolicy:
         for device in self.stretch.neighbour_spans:
             commands.append(Publish(device, {"kind": "alive", "doubts": dict(self._doubts)}))
 
+    def riders_mm(self, now_ns: int) -> list[tuple[int, int, int]]:
+        """(number, place in mm now, time of the last measurement) of everybody tracked, for the watch over it."""
+        found = []
+        for track in self.tracks:
+            if track.confirmed:
+                u_mm = track.u0_mm + track.speed_mm_s * (now_ns - track.t0_ns) // NS_PER_S
+                found.append((track.id, u_mm if track.lane == 0 else -u_mm, track.t0_ns))
+        return found
+
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
         return {

@@ -11,6 +11,7 @@ from boards.schema import BoardDescription
 from controllers.core.contract import PanelFrame
 from controllers.core.dusk import Dusk
 from controllers.core.failsafe_lamps import LampGate
+from controllers.core.invariants import Invariants
 from controllers.core.overrides import COMMISSIONING
 from controllers.core.scan_cycle import ScanCycle, Speaker
 from controllers.lighting.policy import LightingPolicy
@@ -33,17 +34,21 @@ if TYPE_CHECKING:
 class Controller:
     """A board that lives: its devices and its scan cycle."""
 
-    def __init__(self, board: Board, cycle: ScanCycle, fade_code: int = 0) -> None:
+    def __init__(
+        self, board: Board, cycle: ScanCycle, fade_code: int = 0, invariants: Invariants | None = None
+    ) -> None:
         self.board, self.cycle, self._fade_code = board, cycle, fade_code
+        self.invariants = invariants
+        """To be told what every tick does (`Invariants.observe`); it decides nothing."""
 
     def start(self, now_ns: int) -> None:
-        """Ask every lamp what it shows, and whether its gear is fail-safe. Call once, before the first tick."""
+        """Ask every lamp what it shows, and see that its gear is fail-safe. Call once, before the first tick."""
         for lamp in self.board.lamps.values():
             if isinstance(lamp, Gear):
                 lamp.take_over(now_ns)
         for lamp in self.board.lamps.values():
             if isinstance(lamp, Gear):
-                lamp.verify(now_ns, failure_level=FULL, fade_code=self._fade_code)
+                lamp.prepare(now_ns, failure_level=FULL, fade_code=self._fade_code)
 
     def stop(self, now_ns: int) -> None:
         """Order every output to what it shall be without a controller: the gate's last lamp levels, a dark panel.
@@ -112,27 +117,40 @@ def lighting_controller(
         if lamp not in board.lamps:
             listed = ", ".join(board.lamps) or "none"
             raise InputError(f"{place}: board {description.name} has no lamp named {lamp!r}; it has: {listed}")
+    policy = LightingPolicy(site, controller, base_level=base_level, full_level=full_level)
+    fade_ns = FADE_TIME_NS[fade_code(light.rise_s)]
+    calendar, blind = site.calendar(), zones(site, controller)
+    gate = LampGate(
+        lamps,
+        blind | _gateway_zones(description, lamps, mm(light.ahead_m)),
+        calendar,
+        base_level=base_level,
+        full_level=full_level,
+        reach_mm=mm(light.ahead_m),
+        fade_ns=fade_ns,
+        speakers=tuple(controller.neighbours),
+        dusk=_dusk(site, controller),
+    )
     cycle = ScanCycle(
         controller.name,
         board.period_ns,
-        LightingPolicy(site, controller, base_level=base_level, full_level=full_level),
-        LampGate(
-            lamps,
-            zones(site, controller) | _gateway_zones(description, lamps, mm(light.ahead_m)),
-            site.calendar(),
-            base_level=base_level,
-            full_level=full_level,
-            reach_mm=mm(light.ahead_m),
-            fade_ns=FADE_TIME_NS[fade_code(light.rise_s)],
-            speakers=tuple(controller.neighbours),
-            dusk=_dusk(site, controller),
-        ),
+        policy,
+        gate,
         inbox,
         list(board.devices.values()),
         lamps={name: board.lamps[name] for name in lamps},
         speakers=_speakers(board),
     )
-    return Controller(board, cycle, fade_code(light.rise_s))
+    invariants = Invariants(
+        lamps,
+        blind,
+        calendar,
+        full_level=full_level,
+        fade_ns=fade_ns,
+        riders=policy.riders_mm,
+        lit=lambda: gate.light in ("lit", "full"),
+    )
+    return Controller(board, cycle, fade_code(light.rise_s), invariants)
 
 
 def greenwave_controller(site: GreenwaveSite, description: BoardDescription, link_for: LinkFor | None) -> Controller:

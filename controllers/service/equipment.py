@@ -31,6 +31,7 @@ from controllers.service.report import Figures, Report
 from controllers.service.status import Status
 from controllers.service.wall_time import WallClock
 from drivers.errors import BenchError, DriverError, InputError
+from drivers.quantities import Message
 
 if TYPE_CHECKING:
     from controllers.service.control import ControlServer
@@ -78,6 +79,7 @@ class Equipment:
         self._report: Report | None = None
         self._status: Status | None = None
         self._clock: WallClock | None = None
+        self._take: Callable[[Message], None] | None = None
         self._asked = self._is_stopping = False
 
     def say(self, line: str) -> None:
@@ -124,10 +126,16 @@ class Equipment:
         """For the loop."""
         return [self._notifier] if self._hardware is None else [self._notifier, self._hardware]
 
-    def watch(self, loop: Figures, more: Mapping[str, Figures] | None = None) -> None:
-        """Where the figures come from: the loop's, and further ones by name, e.g. ``recorder``."""
+    def watch(
+        self,
+        loop: Figures,
+        more: Mapping[str, Figures] | None = None,
+        take: Callable[[Message], None] | None = None,
+    ) -> None:
+        """Where figures come from (the loop's, and further ones by name, e.g. ``recorder``), and where orders go."""
         assert self._status is not None
         assert self._clock is not None
+        self._take = take
         found: dict[str, Figures] = dict(more or {})
         found["systemd"] = self._notifier.figures
         if self._hardware is not None:
@@ -206,8 +214,16 @@ class Equipment:
             case "stop":
                 self._asked = True
                 return {"stopping": True}
+            case "override":
+                from controllers.service.orders import order
+
+                if self._take is None:
+                    raise InputError("it is just starting; ask again in a second")
+                said = order(asked, self._controller.cycle.lamps, t_ns)
+                self._take(said)
+                return {"override": said.body}
             case other:
-                raise InputError(f"{other!r} is not understood; ask status or stop")
+                raise InputError(f"{other!r} is not understood; ask status, override or stop")
 
 
 def crash_line(controller: str, error: BaseException) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -70,6 +71,8 @@ class FlightFile:
             records.TICKS: self._ticks,
             records.GAP: self._gap,
             records.SNAPSHOT: self._snapshot,
+            records.MEASURED: partial(trace.value, board),
+            records.ORDERED: partial(trace.value, board),
         }
 
     @property

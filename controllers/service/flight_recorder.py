@@ -24,7 +24,7 @@ from controllers.service.flight_writer import FlightWriter, metadata
 from controllers.service.wall_time import WallClock
 from drivers.clock import SystemClock
 from drivers.links.worker import Mailbox, Worker
-from drivers.quantities import Quantity, WallTime
+from drivers.quantities import Message, PowerReading, Quantity, WallTime
 from drivers.recording.events import Wire
 from drivers.recording.provenance import Provenance
 from drivers.recording.storage import DISK, Storage
@@ -220,11 +220,18 @@ class FlightRecorder:
         """A wall time has been put into the inbox."""
         self._put(records.WALL, ITEM_B, value.t_ns, value.t_ns, value.utc_ns, value.synchronised)
 
+    def ordered(self, value: Message) -> None:
+        """An order given by hand has been put into the inbox."""
+        self._put(records.ORDERED, ITEM_B + _COMMAND_B, value.t_ns, value)
+
     def observed(
         self, tick: int, now_ns: int, inputs: Sequence[Quantity], asked: Sequence[Command], allowed: Sequence[Command]
     ) -> None:
-        """A tick has decided or seen something; its decisions are kept."""
+        """A tick has decided or seen something; its decisions are kept, and what meters said."""
         self._busy = True
+        for value in inputs:
+            if value.__class__ is PowerReading:
+                self._put(records.MEASURED, ITEM_B, now_ns, value)
         self._put(
             records.OBSERVED,
             ITEM_B + _COMMAND_B * len(allowed),

@@ -11,6 +11,8 @@ OBSERVED  tick, t_ns, allowed
 TICKS     t_ns, ran                          a block ends here: a digest belongs behind it
 GAP       from_ns, to_ns, records
 SNAPSHOT  ticked_ns, state as JSON           the next file begins here
+ORDERED   value                              a Message: what somebody ordered at the control socket
+MEASURED  value                              what a meter said; for the account, not for a re-run
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ OBSERVED: Final = 7
 TICKS: Final = 8
 GAP: Final = 9
 SNAPSHOT: Final = 10
+MEASURED: Final = 11
+ORDERED: Final = 12
 
 ITEM_B: Final = 256
 """What a record counts for beside its bytes: a tuple, its numbers, its place in the queue."""

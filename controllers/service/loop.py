@@ -19,7 +19,7 @@ from controllers.service.real_time import Step
 from controllers.service.wall_time import CHECK_NS, WallClock, WallTimeSource
 from drivers.errors import InputError
 from drivers.interfaces import Watchdog
-from drivers.quantities import Quantity, WallTime
+from drivers.quantities import Message, Quantity, WallTime
 from drivers.units import FOREVER_NS, NS_PER_S
 
 LONGEST_SLEEP_NS = NS_PER_S
@@ -118,6 +118,9 @@ class FlightLog(Protocol):
 
     def wall(self, value: WallTime) -> None:
         """A wall time has been put into the inbox."""
+
+    def ordered(self, value: Message) -> None:
+        """An order given by hand has been put into the inbox."""
 
     def observed(
         self, tick: int, now_ns: int, inputs: Sequence[Quantity], asked: Sequence[Command], allowed: Sequence[Command]
@@ -266,6 +269,12 @@ class RealTimeLoop:
         elif self._late_since_ns < 0:
             self._late_since_ns = t_ns
         self.healthy = self._late_since_ns < 0 or t_ns - self._late_since_ns < UNHEALTHY_NS
+
+    def take(self, order: Message) -> None:
+        """An order given at the control socket, while the wires are served: an input, recorded like any other."""
+        self._cycle.inbox.append(order)
+        if self._flight is not None:
+            self._flight.ordered(order)
 
     def figures(self) -> dict[str, Any]:
         """JSON-able: ticks, healthy, real_time, collector, and what `Ledger.figures` has."""

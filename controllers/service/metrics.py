@@ -258,6 +258,14 @@ def _of_the_parts(picture: dict[str, Any]) -> Iterator[Metric]:
     for name, panel in picture["panels"].items():
         panels.add_metric([name], panel["lit"])
     yield from (healthy, seen, events, wires, relays, levels, panels)
+    if "invariants" in picture:
+        broken = CounterMetricFamily("leeze_invariant_broken", "What must hold and did not.", labels=["invariant"])
+        for kind, count in picture["invariants"].items():
+            if kind != "last":
+                broken.add_metric([kind], count)
+        yield broken
+        yield GaugeMetricFamily("leeze_lamps_by_hand", "Lamps under an order.", value=len(picture["overrides"]))
+        yield GaugeMetricFamily("leeze_doubts", "Stretches in doubt.", value=len(picture["doubts"]))
 
 
 def _mend(error: OSError) -> str:

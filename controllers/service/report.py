@@ -9,6 +9,7 @@ from typing import Any
 
 from boards.parts import part_name
 from controllers.service.assemble import Controller
+from controllers.service.orders import of_gate
 from controllers.service.status import Status
 from controllers.service.wall_time import WallClock
 from drivers.units import NS_PER_MS, NS_PER_S
@@ -79,7 +80,9 @@ class Report:
             "losses": status.losses,
             "relays": {name: self._relay(name) for name in board.watchdogs},
         }
-        picture |= status.shown(t_ns) | policy
+        picture |= status.shown(t_ns) | policy | of_gate(cycle.gate, t_ns)
+        if self._controller.invariants is not None:
+            picture["invariants"] = self._controller.invariants.figures()
         picture |= {name: found for name, figures in self._more.items() if (found := figures()) is not None}
         return picture
 

@@ -86,7 +86,7 @@ def run_until_stopped(
                 prepare,
                 processor,
             )
-            equipment.watch(loop.figures, {} if recorder is None else {"recorder": recorder.figures})
+            equipment.watch(loop.figures, {} if recorder is None else {"recorder": recorder.figures}, loop.take)
             loop.run(equipment.asked_to_stop(lambda: signals.asked))
             clean = True
         finally:

@@ -60,6 +60,9 @@ GERMAN: Final = {
     "gaps": "Lücken",
     "watchdogs": "Wächter",
     "metrics": "Metriken",
+    "by hand": "von Hand",
+    "doubts": "Zweifel",
+    "broken": "verletzt",
     "lines dropped": "Zeilen verloren",
     "next": "weiter",
     "look at the time service: timedatectl timesync-status": "Zeitdienst ansehen: timedatectl timesync-status",
@@ -238,6 +241,16 @@ class Screen:
         if lamps := self._p["lamps"]:
             levels = ", ".join(f"{name} {'?' if level is None else level}" for name, level in sorted(lamps.items()))
             yield from self._row("lamps", levels)
+        if orders := self._p.get("overrides"):
+            standing = ", ".join(
+                f"{name} {order['level']} {self._w('for')} {_span(order['left_s'])}" for name, order in orders.items()
+            )
+            yield from self._row("by hand", self._bad(standing))
+        if doubts := self._p.get("doubts"):
+            yield from self._row("doubts", self._bad(", ".join(doubts)))
+        broken = self._p.get("invariants", {}).get("last")
+        if broken:
+            yield from self._row("broken", self._bad(broken))
         for name, panel in self._p["panels"].items():
             shows = self._w("shows") if panel["lit"] else self._w("dark")
             if panel["lit"] and "frame" in panel:

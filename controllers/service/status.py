@@ -40,6 +40,7 @@ class Status:
         self.losses = 0
         """Wires lost since the start, as last told."""
         self._cycle, self._say = controller.cycle, say
+        self._invariants, self._broken = controller.invariants, ""
         self._each_second, self._each_line = tuple(each_second), tuple(each_line)
         self._late_ns: list[int] = []
         self._line_ns = -1
@@ -70,6 +71,8 @@ class Status:
                 self._seen_ns[value.source] = value.t_ns
                 if isinstance(value, LampStatus) and (value.level is not None or value.source not in self._lamps):
                     self._lamps[value.source] = value.level
+        if self._invariants is not None:
+            self._invariants.observe(tick, now_ns, inputs, asked, allowed)
         for command in allowed:
             if isinstance(command, LampLevel):
                 self._lamps[command.target] = command.level
@@ -88,6 +91,9 @@ class Status:
                 if wire not in troubles:
                     self._say(f"wire {wire}: open")
             self._troubles = troubles
+        if self._invariants is not None and self._invariants.last != self._broken:
+            self._broken = self._invariants.last
+            self._say(Urgent(f"invariant broken: {self._broken}"))
         if self._line_ns < 0:
             self._line_ns = now_ns + PERIOD_NS
         elif now_ns >= self._line_ns:

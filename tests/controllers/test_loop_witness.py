@@ -13,7 +13,7 @@ from controllers.core.contract import Command, LampLevel
 from controllers.core.scan_cycle import ScanCycle
 from controllers.service.loop import RealTimeLoop
 from drivers.clock import VirtualClock
-from drivers.quantities import DeviceHealth, Quantity, WallTime
+from drivers.quantities import DeviceHealth, Message, Quantity, WallTime
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 PERIOD_NS = 20 * NS_PER_MS
@@ -110,6 +110,9 @@ class Recorder:
 
     def wall(self, value: WallTime) -> None:
         self.events.append(("wall", value.t_ns, value))
+
+    def ordered(self, value: Message) -> None:
+        self.events.append(("order", value.t_ns, value))
 
     def observed(
         self, tick: int, now_ns: int, inputs: Sequence[Quantity], asked: Sequence[Command], allowed: Sequence[Command]

@@ -94,6 +94,9 @@ def ill() -> dict[str, Any]:
     p["metrics"]["trouble"] = "127.0.0.1:9464: the port is taken; end who has it (ss -ltnp)"
     p["feed"] = {"state": "lost", "ahead_ms": 812, "error_ms": 140, "age_ms": 9_000, "rejected": {"late": 3}}
     p["console"]["dropped"] = 5
+    p["overrides"] = {"lamp-2": {"level": 254, "left_s": 540}}
+    p["doubts"] = ["neighbour", "radar-1"]
+    p["invariants"] = {"too_fast": 1, "last": "too_fast: lamp-3 was told 0, 254 levels down in a second"}
     return p
 
 
@@ -144,6 +147,9 @@ def test_what_is_wrong_comes_with_what_to_do_next() -> None:
         "-> start it with --hardware-watchdog, or let systemd feed it",
         "the port is taken",
         "5 lines dropped",
+        "by hand lamp-2 254 for 9 min",
+        "doubts neighbour, radar-1",
+        "broken too_fast: lamp-3",
     ):
         assert words in " ".join(said.split()), words
 
