@@ -1,0 +1,258 @@
+"""A line of lamps that nobody commands: what fails is noticed all the same, in the time stated, at the rate stated."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from board_rig import built
+from drivers.buses.dali import DaliBus
+from drivers.codecs.dali import QUERY_CONTROL_GEAR_PRESENT
+from drivers.devices.lamp_line import LampLine
+from drivers.quantities import DeviceHealth, LampStatus
+from drivers.units import NS_PER_MS, NS_PER_S
+from hil.peers.dali_gateway import DaliGateway
+
+TICK_NS = 20 * NS_PER_MS
+HEAD = """format = 1
+name = "yard"
+title = "yard"
+model = "laptop"
+product = "lighting"
+period_ms = 20
+bench = true
+[wires.dali]
+kind = "memory"
+"""
+LAMP = '[devices.lamp-{n}]\npart = "atxled"\nwire = "dali"\nshort_address = {n}\n'
+CHECK_S, KEEPALIVE_S = 300, 60
+
+
+class Yard:
+    """A board with lamps and keys as they are by themselves, its gateway, and one virtual time."""
+
+    def __init__(self, lamps: int = 6, more: str = "") -> None:
+        tables = [HEAD, *(LAMP.format(n=n) + more for n in range(lamps))]
+        self.board, far, self.values = built(*tables)
+        self.gateway = DaliGateway("dali", far["dali"], range(lamps), lambda *segment: None, fade_code=2)
+        self.gateway.line.join(self.bus.book.groups)
+        self.now_ns = 0
+        for lamp in self.lamps:
+            lamp.verify(0, failure_level=254, fade_code=2)
+        self.run(10)
+        assert [value.ok for value in self.values] == [True] * lamps
+        self.values.clear()
+
+    @property
+    def bus(self) -> DaliBus:
+        bus = self.board.devices["dali"]
+        assert isinstance(bus, DaliBus)
+        return bus
+
+    @property
+    def line(self) -> LampLine:
+        line = self.board.devices["dali/lamps"]
+        assert isinstance(line, LampLine)
+        return line
+
+    @property
+    def lamps(self) -> list[Any]:
+        return list(self.board.lamps.values())
+
+    def run(self, to_s: float) -> None:
+        """Devices on the grid of the board, the gateway when it wants to."""
+        to_ns = round(to_s * NS_PER_S)
+        devices = list(self.board.devices.values())
+        while True:
+            wake_ns = min(device.wake_ns for device in devices)
+            tick_ns = max(self.now_ns, -(-wake_ns // TICK_NS) * TICK_NS)
+            if self.gateway.wake_ns < min(tick_ns, to_ns):
+                self.gateway.run(self.gateway.wake_ns)
+            elif tick_ns >= to_ns:
+                self.now_ns = to_ns
+                return
+            else:
+                for device in devices:
+                    device.advance(tick_ns)
+                self.now_ns = tick_ns + TICK_NS
+
+    def failures(self) -> list[tuple[str, str]]:
+        return [(value.source, value.failure) for value in self.values if isinstance(value, LampStatus)]
+
+    def said(self, source: str) -> list[tuple[bool, str]]:
+        return [(v.ok, v.reason) for v in self.values if isinstance(v, DeviceHealth) and v.source == source]
+
+
+def test_a_dead_gateway_is_noticed_within_a_minute_though_nothing_is_commanded_and_every_lamp_says_so() -> None:
+    yard = Yard()
+    yard.run(100)
+    yard.gateway.set_silent(yard.now_ns, 400 * NS_PER_S)
+    yard.run(390)
+    (lost,) = [value for value in yard.values if isinstance(value, DeviceHealth)]
+    assert (lost.source, lost.ok, lost.reason) == ("dali", False, "gateway lost")
+    assert lost.t_ns - 100 * NS_PER_S < (KEEPALIVE_S + 1) * NS_PER_S
+    assert yard.failures() == [(f"lamp-{n}", "gateway lost") for n in range(6)]
+    yard.values.clear()
+    yard.run(403)
+    assert yard.said("dali") == [(True, "")]
+    assert yard.failures() == [(f"lamp-{n}", "") for n in range(6)]
+
+
+def test_the_gateway_is_kept_alive_where_no_lamp_asks() -> None:
+    yard = Yard(1, "check_s = 0\n")
+    yard.gateway.set_silent(yard.now_ns, 1000 * NS_PER_S)
+    frames = yard.bus.frames
+    yard.run(KEEPALIVE_S)  # since its last word, in the first second
+    assert (yard.said("dali"), yard.bus.frames - frames) == ([], 0)
+    yard.run(KEEPALIVE_S + 1)
+    assert yard.said("dali") == [(False, "gateway lost")]
+
+
+def test_a_quiet_line_of_six_lamps_is_asked_144_frames_an_hour() -> None:
+    yard = Yard()
+    frames, quiet = yard.bus.frames, yard.values.copy()
+    yard.run(10 + 3600)
+    assert yard.bus.frames - frames == 6 * 2 * 3600 // CHECK_S
+    assert yard.values == quiet
+
+
+@pytest.mark.parametrize("n", [0, 3, 5])
+@pytest.mark.parametrize(
+    ("fault", "failure"),
+    [("lamp_failed", "lamp failure"), ("gear_failed", "gear failure"), ("dead", "gear does not answer")],
+)
+def test_a_fault_is_found_within_five_minutes_and_its_end_as_well(n: int, fault: str, failure: str) -> None:
+    yard = Yard()
+    for on, said in ((True, failure), (False, "")):
+        began_ns = yard.now_ns
+        setattr(yard.gateway.gear[n], fault, on)
+        yard.run(began_ns / NS_PER_S + CHECK_S + 1)
+        assert yard.failures() == [(f"lamp-{n}", said)]
+        assert yard.said(f"lamp-{n}") == [(not on, said)]
+        yard.values.clear()
+
+
+def test_one_lost_answer_is_no_failure() -> None:
+    yard = Yard(1)
+    gear = yard.gateway.gear[0]
+    asked: list[int] = []
+    obey = gear.obey
+
+    def hard_of_hearing(code: int, t_ns: int) -> int | None:
+        asked.extend([code] * (code != QUERY_CONTROL_GEAR_PRESENT))  # of the bus, for the gateway's sake
+        return None if len(asked) <= 2 else obey(code, t_ns)
+
+    gear.obey = hard_of_hearing  # type: ignore[method-assign]
+    yard.run(10 + CHECK_S)
+    assert [f"{code:02X}" for code in asked] == ["90", "A0", "90", "A0"]
+    assert yard.values == []
+
+
+def test_a_gear_whose_supply_blinked_is_told_its_level_again() -> None:
+    yard = Yard(2)
+    for lamp in yard.lamps:
+        lamp.set_level(170, yard.now_ns)
+    yard.run(20)
+    for dead in (True, False):
+        yard.gateway.set_gear_dead(1, dead, yard.now_ns)
+    assert yard.gateway.level_at(1, yard.now_ns) == 254
+    yard.run(20 + CHECK_S)
+    assert [yard.gateway.level_at(n, yard.now_ns) for n in range(2)] == [170, 170]
+    assert (yard.line.counters()["corrections"], yard.failures()) == (1, [])
+
+
+def test_a_gear_that_does_not_keep_its_level_is_told_twice_and_then_on() -> None:
+    yard = Yard(1)
+    gear = yard.gateway.gear[0]
+    set_target = gear.set_target
+    gear.set_target = lambda level, t_ns, *, fade: None  # type: ignore[method-assign]
+    yard.lamps[0].set_level(254, yard.now_ns)
+    yard.run(10 + CHECK_S)
+    assert yard.failures() == []
+    yard.run(10 + 2 * CHECK_S)
+    assert yard.failures() == [("lamp-0", "does not keep its level")]
+    gear.set_target = set_target  # type: ignore[method-assign]
+    yard.run(10 + 4 * CHECK_S)
+    assert yard.failures()[1:] == [("lamp-0", "")]
+    assert yard.gateway.level_at(0, yard.now_ns) == 254
+
+
+def test_a_lamp_at_its_limit_or_in_a_fade_is_not_taken_for_stubborn() -> None:
+    yard = Yard(1, "check_s = 1\n")
+    yard.gateway.gear[0].max_level = 200
+    for second in range(10, 20):
+        yard.lamps[0].set_level(254 if second % 2 else 100, yard.now_ns)
+        yard.run(second + 0.5)
+    assert (yard.line.counters()["corrections"], yard.failures()) == (0, [])
+
+
+def test_settings_that_differ_are_a_finding_and_no_failure_and_nothing_is_written() -> None:
+    yard = Yard(2)
+    gear = yard.gateway.gear[1]
+    gear.fade_code, gear.power_on_level, gear.physical_minimum, gear.min_level, gear.curve = 5, 0, 85, 85, 1
+    for lamp in yard.lamps:
+        lamp.verify(yard.now_ns, failure_level=254, fade_code=2)
+    yard.run(20)
+    reason = "settings: fade_code is 5, wanted 2; power_on_level is 0, wanted 254; curve is 1, wanted 0"
+    assert yard.said("lamp-1") == [(False, reason)]
+    assert (yard.said("lamp-0"), yard.failures(), gear.writes) == ([], [], 0)
+    yard.run(20 + CHECK_S)
+    assert yard.said("lamp-1") == [(False, reason)], "a look at the lamp does not end it"
+
+
+def test_questions_keep_a_level_waiting_for_one_answer_at_most() -> None:
+    yard = Yard()
+    yard.run(CHECK_S / 6)
+    frames = yard.bus.frames
+    yard.run(CHECK_S / 6 + 0.03)  # lamp-0 is being asked
+    assert yard.bus.frames == frames + 1
+    yard.lamps[3].set_level(254, yard.now_ns)
+    began_ns = yard.now_ns
+    while not yard.gateway.gear[3].fading_at(yard.now_ns):
+        yard.run(yard.now_ns / NS_PER_S + 0.001)
+    assert yard.now_ns - began_ns < 60 * NS_PER_MS
+
+
+def test_a_line_goes_on_exactly_from_its_snapshot_and_does_nothing_before_its_wake() -> None:
+    yard, other = Yard(2), Yard(2)
+    yard.gateway.gear[1].lamp_failed = True
+    yard.lamps[0].set_level(99, yard.now_ns)
+    yard.run(10 + CHECK_S)
+    state = json.loads(json.dumps([yard.bus.snapshot(), yard.line.snapshot(), yard.gateway.snapshot()]))
+    other.now_ns = yard.now_ns
+    for device, saved in zip((other.bus, other.line, other.gateway), state, strict=True):
+        device.restore(saved)
+    assert [other.bus.snapshot(), other.line.snapshot(), other.gateway.snapshot()] == state
+    yard.line.advance(yard.line.wake_ns - 1)
+    assert yard.line.snapshot() == state[1]
+    yard.values.clear()
+    for each in (yard, other):
+        each.gateway.gear[1].lamp_failed = False
+        each.run(10 + 3 * CHECK_S)
+    assert (
+        yard.values
+        == other.values
+        == [
+            LampStatus(yard.values[0].t_ns, "lamp-1", None, ""),
+            DeviceHealth(yard.values[0].t_ns, "lamp-1", True),
+        ]
+    )
+    assert yard.line.snapshot() == other.line.snapshot()
+
+
+def test_wear_is_counted_by_what_a_lamp_was_told() -> None:
+    yard = Yard(1)
+    for at_s, level in ((10, 0), (20, 170), (30, 170), (40, 254), (41, 170), (60, 0), (70, 254)):
+        yard.run(at_s)
+        yard.lamps[0].set_level(level, yard.now_ns)
+    figures = yard.lamps[0].wear.figures(80 * NS_PER_S)
+    assert figures == {
+        "starts": 2,
+        "changes": 5,
+        "lit_s": 50,
+        "full_s": 11,
+        "s_at": {"0": 20, "170": 39, "254": 11},
+    }
+    assert (yard.line.counters()["starts"], yard.line.counters()["changes"]) == (2, 5)
