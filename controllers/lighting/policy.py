@@ -29,8 +29,9 @@ from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Qua
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 ALIVE_NS = 10 * NS_PER_S
-ANNOUNCE_NS = 2 * NS_PER_S
-"""A rider is announced again after this time, and earlier when the neighbour's own prediction no longer holds."""
+ANNOUNCE_NS = 1_950 * NS_PER_MS
+"""A rider is announced again after twenty reports of a radar, whatever their jitter, and earlier when the neighbour's own
+prediction no longer holds."""
 
 NEAR_MM = 120_000
 """Somebody so near to the neighbour's stretch is announced whatever the direction."""
