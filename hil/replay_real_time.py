@@ -161,12 +161,11 @@ def _measured(outcome: Outcome, bench: RealTimeBench, request: Request) -> Outco
             )
         )
     blocked = result.blocked
-    late_ns = bench.lateness.max_ns
-    first = result.comparison.first if result.comparison is not None else None
-    if result.verdict == "failed" and first is not None and first.kind == "time" and late_ns > bench.slack_ns // 2:
+    late_ns = max(bench.lateness.max_ns, bench.starved_ns(), bench.late_start_ns)
+    if result.verdict == "failed" and late_ns > bench.slack_ns // 2 and not result.broken:
         blocked += (
-            f"frames are off in time, and the rig itself was up to {late_ns / NS_PER_MS:.0f} ms late with its input; "
-            "give this machine less to do and run it again",
+            f"frames differ, and this machine kept rig or board waiting for up to {late_ns / NS_PER_MS:.0f} ms, more "
+            f"than half of the {bench.slack_ns // NS_PER_MS} ms of slack; give it less to do and run it again",
         )
     return msgspec.structs.replace(
         outcome,

@@ -150,6 +150,10 @@ class RealTimeBench(InProcessBench):
         """Wires (``board/wire``) whose bytes belong to no reference."""
         return []
 
+    def starved_ns(self) -> int:
+        """The longest that this machine kept a board waiting; 0 for boards that are not on it."""
+        return 0
+
     def measurements(self) -> list[Measurement]:
         """What was measured beside the bytes."""
         return []

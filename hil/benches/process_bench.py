@@ -162,12 +162,24 @@ class ProcessBench(RealTimeBench):
     def measurements(self) -> list[Measurement]:
         """What was measured beside the bytes: how the relay's line was swung."""
         found = [Measurement("ready", round(self.ready_ns / NS_PER_MS), "ms", None, 1000, self.ready_ns <= 10**9)]
+        for name, program in self.remote.items():
+            assert isinstance(program, Program)
+            waited_ms, most_ms = round(program.starved_ns / NS_PER_MS, 1), self.slack_ns / NS_PER_MS / 2
+            found.append(
+                Measurement(
+                    f"{name}: longest wait for a processor", waited_ms, "ms", None, most_ms, waited_ms <= most_ms
+                )
+            )
         for port in self._lines():
             for line in sorted(port.changes):
                 rest_ms = round(port.longest_rest_ns.get(line, 0) / NS_PER_MS, 1)
                 name = f"{port.name} GPIO{line}: longest rest"
                 found.append(Measurement(name, rest_ms, "ms", None, LONGEST_REST_MS, rest_ms <= LONGEST_REST_MS))
         return found
+
+    def starved_ns(self) -> int:
+        """The longest that a program was kept waiting by this machine."""
+        return max((one.starved_ns for one in self.remote.values() if isinstance(one, Program)), default=0)
 
     def notes(self) -> list[str]:
         """A sentence for each port that a program has set to another bit rate than its part has."""

@@ -101,6 +101,9 @@ class Program:
         self.teller = TimeTeller(str(folder / f"{name}.time"), folder / f"{name}.rig")
         self._clock = SystemClock()
         self._told_ns = 0
+        self.starved_ns = 0
+        """Since it has begun: the longest that its loop's thread was ready and got no processor."""
+        self._delay_ns = 0
 
     @property
     def said(self) -> str:
@@ -150,6 +153,7 @@ class Program:
         """Let it begin."""
         self.teller.time(utc_ns)
         self.begun, self._told_ns = True, self._clock.now_ns()
+        self._delay_ns = self._waited_ns()
 
     def set_time(self, utc_ns: int, *, synchronised: bool = True) -> None:
         """A step of the wall clock."""
@@ -163,6 +167,10 @@ class Program:
     def check(self) -> None:
         """Raises BoardDied where it has ended; Blocked where it never heard the time."""
         self._alive()
+        waited_ns = self._waited_ns()
+        if self.begun:
+            self.starved_ns = max(self.starved_ns, waited_ns - self._delay_ns)
+        self._delay_ns = waited_ns
         if self.begun and self._told_ns:
             said = self.teller.heard()
             if said is not None and said["begun"]:
@@ -175,6 +183,14 @@ class Program:
         code = self._end(kill=False)
         self.teller.close()
         return code
+
+    def _waited_ns(self) -> int:
+        """How long its first thread, the loop's, has stood ready without a processor, all in all (/proc, schedstat)."""
+        try:
+            assert self._process is not None
+            return int(Path(f"/proc/{self._process.pid}/schedstat").read_text(encoding="ascii").split()[1])
+        except (OSError, IndexError, ValueError):
+            return 0
 
     def _alive(self) -> None:
         if self._process is not None and (code := self._process.poll()) is not None:
