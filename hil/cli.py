@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from drivers.errors import BenchError, InputError
 from drivers.terminal import add_verb, run_verb
+from hil.cli_bench import add_suite
 from hil.cli_desk import add_desk
 from hil.cli_score import add_score
 from hil.cli_signal import add_signal
@@ -36,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     _import_parser(verbs)
     _trace_parser(verbs)
     add_trace_edit(verbs)
+    add_suite(verbs)
     add_score(verbs)
     add_signal(verbs)
     added = add_verb(verbs, "sim", _sim, "a board with peers at every wire, live", "leeze-hil sim --site SITE")
@@ -160,7 +162,9 @@ def _replay(said: argparse.Namespace) -> int:
     if said.keep_going or said.quick:
         raise InputError("--keep-going and --quick go with --verify")
     if len(said.subject) > 1:
-        raise InputError(f"one at a time: {' '.join(said.subject)}; several files go with --verify")
+        raise InputError(
+            f"one at a time: {' '.join(said.subject)}; several files go with --verify, cases with `leeze-hil suite`"
+        )
     from hil.outcome import Request
     from hil.replay import replay
     from hil.report.table import figures_table, verdict_table
