@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from controllers.cli_blackbox import add_blackbox
 from controllers.cli_commission import add_commission
+from controllers.cli_energy import add_energy
 from controllers.cli_jitter import add_jitter
 from controllers.cli_override import add_override
 from controllers.cli_panel import add_panel_verbs
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     add_panel_verbs(verb)
     add_blackbox(verbs)
     add_commission(verbs, _of_a_site)
+    add_energy(verbs)
     add_jitter(verbs)
     return parser
 

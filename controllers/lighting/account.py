@@ -191,7 +191,10 @@ def lit_spans(lit_hours: LitHours, from_utc_ns: int, to_utc_ns: int) -> Iterator
 
 def lit_ns(lit_hours: LitHours, from_utc_ns: int, to_utc_ns: int) -> int:
     """How much of a time is lit."""
-    return sum(until_ns - at_ns for at_ns, until_ns in lit_spans(lit_hours, from_utc_ns, to_utc_ns))
+    lit = 0
+    for at_ns, until_ns in lit_spans(lit_hours, from_utc_ns, to_utc_ns):
+        lit += until_ns - at_ns
+    return lit
 
 
 def year_lit_h(lit_hours: LitHours, zone: ZoneInfo) -> float:

@@ -17,6 +17,9 @@ from drivers.codecs.dali_tables import OUTPUT_PPM
 BANDS = ("off", "to_base", "to_half", "to_full", "full")
 """Bands of levels: 0; up to base; up to half of full light; below full; full."""
 
+_UWS, _UWS_IN_WH = 1_000_000_000_000, 3_600_000_000
+"""ppm x ns x mW in a millionth of a watt second, and those in a watt hour."""
+
 # Twice the output summed over levels, trapezoids: light of a fade from 0 to n, if every level took 2 ns.
 _FADE_SUM = [0]
 for _below, _above in pairwise(OUTPUT_PPM):
@@ -34,7 +37,8 @@ class Sums(NamedTuple):
     @property
     def above_ns(self) -> int:
         """Time above base level."""
-        return sum(self.band_ns[2:])
+        _, _, to_half, to_full, full = self.band_ns
+        return to_half + to_full + full
 
     def less(self, other: Sums) -> Sums:
         """What came after `other`."""
@@ -58,7 +62,7 @@ def band_edges(base_level: int, full_level: int) -> tuple[int, int, int, int]:
 
 def watt_hours(light: int, power_mw: int) -> float:
     """Energy of light (ppm x ns) of lamps of `power_mw` at full: one at full for an hour, 20 W: 20.0."""
-    return round(light * power_mw // 10**12 / (3600 * 10**6), 6)  # whole uWs, then Wh
+    return round(light * power_mw // _UWS / _UWS_IN_WH, 6)
 
 
 class LampMeter:

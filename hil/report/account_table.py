@@ -74,9 +74,10 @@ def _levels(account: Mapping[str, Any], rules: list[str]) -> str:
                 f"<title>{markup(tip)}</title></rect>"
             )
             x += wide
+        name = markup(RULES.get(rule, rule))
         bars.append(
-            f'<tr><th scope="row">{markup(RULES.get(rule, rule))}</th><td style="width:75%">'
-            f'<svg width="100%" height="15" viewBox="0 0 1000 15" preserveAspectRatio="none" role="img">{"".join(parts)}</svg></td></tr>'
+            f'<tr><th scope="row">{name}</th><td style="width:75%"><svg width="100%" height="15" '
+            f'viewBox="0 0 1000 15" preserveAspectRatio="none" role="img">{"".join(parts)}</svg></td></tr>'
         )
     listed = ", ".join(name for _, name, _ in LEVELS)
     return (
