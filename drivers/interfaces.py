@@ -87,6 +87,14 @@ class Gear(Protocol):
         """See whether it keeps this failure level and fade time, and write nothing; DeviceHealth follows."""
 
 
+@runtime_checkable
+class Fades(Protocol):
+    """A lamp whose fade is made by the controller, because its part has none."""
+
+    def set_fade(self, fade_ns: int) -> None:
+        """How long a fade takes; 0: none."""
+
+
 class Panel(Protocol):
     """An LED matrix."""
 

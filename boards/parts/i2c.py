@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from boards.keys import DeviceKeys, FrozenS, PollMs
+from boards.parts.fading import I2C_STEP_NS, OffBelow, add_lamp
 from boards.parts.part import Assembly, Hookup, Part, Terminal
 from boards.wires import Wire
 from drivers.units import NS_PER_MS, NS_PER_S
@@ -27,7 +28,8 @@ class Gp8403(DeviceKeys, frozen=True, kw_only=True, tag="gp8403", tag_field="par
     """A lamp of 0-10 V at one of the two outputs of a GP8403.
 
     `full_mv` is full light (10 V as a rule), `min_mv` the least at which the lamp burns: dim levels never go below.
-    Lamps of the 1-10 V kind do not go dark at 0 V; they need a relay. `poll_ms`: how often it is told again.
+    Levels under `off_below` are off. Lamps of the 1-10 V kind do not go dark at 0 V; they need a relay. `poll_ms`: how
+    often it is told again.
     """
 
     address: Annotated[int, msgspec.Meta(ge=0x58, le=0x5F)] = 0x58
@@ -35,6 +37,7 @@ class Gp8403(DeviceKeys, frozen=True, kw_only=True, tag="gp8403", tag_field="par
     range_mv: Literal[5_000, 10_000] = 10_000
     full_mv: Millivolt | None = None
     min_mv: LeastMillivolt = 0
+    off_below: OffBelow = 0
     poll_ms: PollMs = 5_000
 
 
@@ -45,6 +48,7 @@ class Mcp4725(DeviceKeys, frozen=True, kw_only=True, tag="mcp4725", tag_field="p
     supply_mv: Annotated[int, msgspec.Meta(ge=2_700, le=5_500)] = 3_300
     full_mv: Millivolt | None = None
     min_mv: LeastMillivolt = 0
+    off_below: OffBelow = 0
     poll_ms: PollMs = 5_000
 
 
@@ -55,6 +59,7 @@ class Pca9685(DeviceKeys, frozen=True, kw_only=True, tag="pca9685", tag_field="p
     channel: Annotated[int, msgspec.Meta(ge=0, le=15)] = 0
     pwm_hz: Annotated[int, msgspec.Meta(ge=24, le=1_526)] = 1_000
     min_duty_pct: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    off_below: OffBelow = 0
     poll_ms: PollMs = 5_000
 
 
@@ -105,7 +110,7 @@ def _lamp(
             period_ns=said.poll_ms * NS_PER_MS,
         )
     chip: LampChip = made  # type: ignore[assignment]  # checks keep other parts off this address
-    board.lamps[name] = chip.lamp(channel, name, full=counts[0], minimum=counts[1])
+    add_lamp(board, chip.lamp(channel, name, full=counts[0], minimum=counts[1]), I2C_STEP_NS, said.off_below)
 
 
 def _counts(full_mv: int | None, min_mv: int, scale_mv: int) -> tuple[int, int]:

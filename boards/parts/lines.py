@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from boards.keys import DeviceKeys, Gpio
+from boards.parts.fading import PWM_STEP_NS, OffBelow, add_lamp
 from boards.parts.part import Assembly, Hookup, Part, Pin, Terminal
 from boards.wires import GpioWire, PwmWire, Wire
 
@@ -21,13 +22,15 @@ class Pwm(DeviceKeys, frozen=True, kw_only=True, tag="pwm", tag_field="part"):
     """A lamp whose driver takes PWM at `gpio`: on a wire of kind ``pwm`` (the kernel's, no flicker) or ``gpio``.
 
     `pwm_hz`: what the lamp's driver takes; below 1000 it may be seen to flicker. `min_duty_pct`: the smallest share it
-    takes; dim levels never go below. `inverted`: the lamp is on while the line is low.
+    takes; dim levels never go below. `inverted`: the lamp is on while the line is low. Levels under `off_below` are
+    off.
     """
 
     gpio: Gpio
     pwm_hz: Annotated[int, msgspec.Meta(ge=100, le=50_000)] = 1_000
     min_duty_pct: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     inverted: bool = False
+    off_below: OffBelow = 0
 
 
 class Relay(DeviceKeys, frozen=True, kw_only=True, tag="relay", tag_field="part"):
@@ -78,7 +81,8 @@ def _pwm(board: Assembly, name: str, said: Pwm) -> None:
         min_duty_ppm=said.min_duty_pct * 10_000,
         inverted=said.inverted,
     )
-    board.devices[name] = board.lamps[name] = lamp
+    board.devices[name] = lamp
+    add_lamp(board, lamp, PWM_STEP_NS, said.off_below)
 
 
 def _relay_pins(said: Relay, name: str) -> tuple[Pin, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from boards.keys import Baud, DeviceKeys, FrozenS, InAir, ModbusAddress, PollMs, StaleMs
+from boards.parts.fading import MODBUS_STEP_NS, OffBelow, add_lamp
 from boards.parts.part import Assembly, Hookup, Part, Terminal
 from boards.wires import UartWire, Wire
 from drivers.errors import InputError
@@ -50,8 +51,8 @@ class WaveshareAo8(DeviceKeys, frozen=True, kw_only=True, tag="waveshare-ao8", t
     """A lamp on one output (`channel` 1 to 8) of a Waveshare Modbus RTU Analog Output 8CH (B): 0 to 10 V.
 
     `variant` is what the label says: only "B" gives volts. `full_mv` is full light, `least_mv` the least that a lit
-    lamp gets; a 1-10 V lamp goes on burning at 0 V and needs a relay to be off. `baud` is what the module is set to
-    (delivered: 9600).
+    lamp gets; a 1-10 V lamp goes on burning at 0 V and needs a relay to be off. Levels under `off_below` are off.
+    `baud` is what the module is set to (delivered: 9600).
     """
 
     address: ModbusAddress = 1
@@ -61,6 +62,7 @@ class WaveshareAo8(DeviceKeys, frozen=True, kw_only=True, tag="waveshare-ao8", t
     full_mv: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 10_000
     least_mv: Annotated[int, msgspec.Meta(ge=0, le=9_999)] = 1_000
     curve: Literal["log", "linear"] = "log"
+    off_below: OffBelow = 0
     poll_ms: PollMs = 2_000
     stale_ms: StaleMs = 10_000
 
@@ -124,7 +126,8 @@ def _waveshare_ao8(board: Assembly, name: str, said: WaveshareAo8) -> None:
         period_ns=said.poll_ms * NS_PER_MS,
         stale_ns=said.stale_ms * NS_PER_MS,
     )
-    board.devices[name] = board.lamps[name] = lamp
+    board.devices[name] = lamp
+    add_lamp(board, lamp, MODBUS_STEP_NS, said.off_below)
 
 
 def _polled(said: Urm14 | Sdm120 | WaveshareAo8, wire: Wire) -> Iterator[tuple[str, str]]:

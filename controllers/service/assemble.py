@@ -23,7 +23,7 @@ from drivers.codecs.dali import FADE_TIME_NS, FULL
 from drivers.codecs.panel_frame import dark
 from drivers.devices.neighbour import Neighbour
 from drivers.errors import InputError
-from drivers.interfaces import Gear
+from drivers.interfaces import Fades, Gear
 from drivers.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -42,13 +42,15 @@ class Controller:
         """To be told what every tick does (`Invariants.observe`); it decides nothing."""
 
     def start(self, now_ns: int) -> None:
-        """Ask every lamp what it shows, and see that its gear is fail-safe. Call once, before the first tick."""
+        """Ask every lamp what it shows, and whether its gear is fail-safe. Call once, before the first tick."""
         for lamp in self.board.lamps.values():
             if isinstance(lamp, Gear):
                 lamp.take_over(now_ns)
         for lamp in self.board.lamps.values():
             if isinstance(lamp, Gear):
-                lamp.prepare(now_ns, failure_level=FULL, fade_code=self._fade_code)
+                lamp.verify(now_ns, failure_level=FULL, fade_code=self._fade_code)
+            elif isinstance(lamp, Fades):
+                lamp.set_fade(FADE_TIME_NS[self._fade_code])
 
     def stop(self, now_ns: int) -> None:
         """Order every output to what it shall be without a controller: the gate's last lamp levels, a dark panel.

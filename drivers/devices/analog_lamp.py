@@ -8,6 +8,7 @@ from drivers.buses.modbus import ModbusBus
 from drivers.buses.modbus_jobs import Done
 from drivers.codecs import waveshare_ao8 as ao8
 from drivers.codecs.modbus_rtu import READ_HOLDING_REGISTERS
+from drivers.devices.fading_lamp import telling_failures
 from drivers.devices.modbus_part import ModbusPart
 from drivers.errors import OutOfRange
 from drivers.quantities import LampStatus
@@ -17,13 +18,13 @@ STUBBORN: Final = "output does not keep what it is told"
 
 
 class AnalogLamp(ModbusPart):
-    """One output as a Lamp, without a fade: what a level is in millivolts says waveshare_ao8.Scale.
+    """One output as a Lamp, without a fade (FadingLamp makes one). What a level is in millivolts: waveshare_ao8.Scale.
 
     Level 0 is 0 V, at which a 1-10 V lamp goes on burning at its least: off needs a relay. The output is read back
     every `period_ns`; one that lost its supply comes back at 0 V, and is told again (counter `corrections`).
 
     Emits LampStatus once, with the level the output had at start (None: no answer). Emits DeviceHealth when the module
-    is silent, refuses, or does not keep a level that it was told twice.
+    is silent, refuses, or does not keep a level that it was told twice; LampStatus tells the same as a failure.
 
     Args:
         name: e.g. ``"lamp-3"``.
@@ -56,6 +57,8 @@ class AnalogLamp(ModbusPart):
         self._told_mv: int | None = None
         self._wrong = False
         self._found = False
+        self.found_level: int | None = None
+        self._emit = telling_failures(self._emit)
 
     def set_level(self, level: int, now_ns: int) -> None:
         """Go to arc power level 0 to 254, at once. The latest wins. Raises OutOfRange."""
@@ -98,7 +101,8 @@ class AnalogLamp(ModbusPart):
     def _tell_found(self, mv: int | None, t_ns: int) -> None:
         if not self._found:
             self._found = True
-            self._emit(LampStatus(t_ns, self.name, None if mv is None else self.scale.level(mv)))
+            self.found_level = None if mv is None else self.scale.level(mv)
+            self._emit(LampStatus(t_ns, self.name, self.found_level))
 
     def counters(self) -> dict[str, int]:
         """What has been counted since the start."""
@@ -112,10 +116,11 @@ class AnalogLamp(ModbusPart):
             "told_mv": self._told_mv,
             "wrong": self._wrong,
             "found": self._found,
+            "found_level": self.found_level,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
         super().restore(state)
         self._wanted_mv, self._told_mv = state["wanted_mv"], state["told_mv"]
-        self._wrong, self._found = state["wrong"], state["found"]
+        self._wrong, self._found, self.found_level = state["wrong"], state["found"], state["found_level"]

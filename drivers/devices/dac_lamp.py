@@ -18,6 +18,7 @@ from drivers.buses.i2c import LEVEL, I2cBus
 from drivers.buses.i2c_procedures import Argument, Done, Pause, Procedure, Procedures
 from drivers.codecs import gp8403, mcp4725, pca9685
 from drivers.codecs.dali import FULL, OUTPUT_PPM, level_for_ppm
+from drivers.devices.fading_lamp import telling_failures
 from drivers.devices.i2c_chip import START, WELL, I2cChip, Verdict
 from drivers.errors import InputError, OutOfRange
 from drivers.quantities import LampStatus
@@ -57,10 +58,8 @@ def _gp8403_write(address: int, channel: int, counts: int) -> Procedure:
 
 
 def _gp8403_read(address: int, range_mv: int, *told: int) -> Procedure:
+    """Its outputs are told again afterwards: in here a newer level could slip in between, and be undone."""
     yield gp8403.set_range(address, range_mv)
-    for channel, counts in enumerate(told):
-        if counts != UNKNOWN:
-            yield gp8403.set_output(address, channel, counts)
     return [1, *[UNKNOWN] * len(told)]
 
 
@@ -148,7 +147,8 @@ class LampChip(I2cChip):
         period_ns: how often it is asked, or told again.
 
     Emits, in the name of each lamp: LampStatus once, with the level the chip showed at start (None: it cannot say, or
-    does not answer); DeviceHealth when the chip is lost, does not keep what it was told, or is well again.
+    does not answer); DeviceHealth when the chip is lost, does not keep what it was told, or is well again, and
+    LampStatus as a failure.
     Counter `corrections`: outputs that had to be told again.
     """
 
@@ -170,6 +170,7 @@ class LampChip(I2cChip):
         self._told: dict[int, int] = {}
         self._wrong: list[int] = []  # outputs that had to be told again last time
         self._found = False  # whether LampStatus has been told
+        self._emit = telling_failures(self._emit)
 
     def lamp(self, channel: int, name: str, *, full: int | None = None, minimum: int = 1) -> DacLamp:
         """The lamp at an output. Raises InputError: no such output, taken, or counts it cannot have."""
@@ -222,7 +223,7 @@ class LampChip(I2cChip):
             if shown[channel] not in (told, UNKNOWN):
                 self._wrong.append(channel)
         for channel, counts in self._wanted.items():
-            if channel in self._wrong or self._told.get(channel) != counts:
+            if channel in self._wrong or self._told.get(channel) != counts or shown[channel] == UNKNOWN:
                 self._write(channel, t_ns)
         self.corrections += len(self._wrong)
         stubborn = [channel for channel in self._wrong if channel in before]
@@ -242,7 +243,8 @@ class LampChip(I2cChip):
             return
         self._found = True
         for channel, lamp in self._lamps.items():
-            self._emit(LampStatus(t_ns, lamp.name, lamp.level_of(shown[channel])))
+            lamp.found_level = lamp.level_of(shown[channel])
+            self._emit(LampStatus(t_ns, lamp.name, lamp.found_level))
 
     def counters(self) -> dict[str, int]:
         """What has been counted since the start."""
@@ -256,6 +258,7 @@ class LampChip(I2cChip):
             "told": [[*pair] for pair in self._told.items()],
             "wrong": list(self._wrong),
             "found": self._found,
+            "found_levels": [[channel, lamp.found_level] for channel, lamp in self._lamps.items()],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -263,6 +266,8 @@ class LampChip(I2cChip):
         super().restore(state)
         self._wanted, self._told = dict(state["wanted"]), dict(state["told"])
         self._wrong, self._found = list(state["wrong"]), state["found"]
+        for channel, level in state["found_levels"]:
+            self._lamps[channel].found_level = level
 
 
 class DacLamp:
@@ -278,6 +283,8 @@ class DacLamp:
             raise InputError(f"{name}: {minimum} to {full} counts; a {chip.part.name} has 1 to {chip.part.full}")
         self.name, self._chip, self._channel = name, chip, channel
         self._full, self._minimum = full, minimum
+        self.found_level: int | None = None
+        """What it showed at the start; None: not known (yet)."""
 
     def counts_of(self, level: int) -> int:
         """Counts for arc power level 0 to 254: of 4095, level 170 is 413 and level 1 is 4."""

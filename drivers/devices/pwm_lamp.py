@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from drivers.codecs.dali_tables import OUTPUT_PPM
+from drivers.devices.fading_lamp import telling_failures
 from drivers.errors import InputError, LinkLost, OutOfRange
 from drivers.interfaces import ByteLink, Emit
 from drivers.line_events import encode_pwm
@@ -29,8 +30,8 @@ class PwmLamp:
     """Implements Lamp and Device.
 
     Emits one LampStatus at its first `advance`, with level None where none was set before: nobody can ask such a lamp
-    what it shows. A link that is lost is reported once (DeviceHealth), tried again every second with the newest level,
-    and reported when it is back.
+    what it shows. A link that is lost is reported once (DeviceHealth, and LampStatus as a failure), tried again every
+    second with the newest level, and reported when it is back.
 
     Args:
         name: on its board, e.g. ``"lamp-1"``.
@@ -66,7 +67,7 @@ class PwmLamp:
         self.level: int | None = None
         """The level set last; None before the first."""
         self.frames = self.link_losses = 0
-        self._link, self._emit, self._line = link, emit, line
+        self._link, self._emit, self._line = link, telling_failures(emit), line
         self._period_ns = (NS_PER_S + frequency_hz // 2) // frequency_hz
         self._min_duty_ppm, self._inverted = min_duty_ppm, inverted
         self._started = self._lost = False
@@ -80,6 +81,11 @@ class PwmLamp:
         self.level = level
         if not self._lost:
             self._send(now_ns)
+
+    @property
+    def found_level(self) -> int | None:
+        """Nobody can ask such a lamp."""
+        return None
 
     def on_ns(self, level: int) -> int:
         """How long of each period the line is high at `level`: level 254 is all of it, unless inverted."""

@@ -12,7 +12,8 @@ from boards.load import parse_board
 from boards.parts import contents
 from drivers.buses.i2c import I2cBus
 from drivers.devices.bme280 import Bme280
-from drivers.devices.dac_lamp import DacLamp, LampChip
+from drivers.devices.dac_lamp import LampChip
+from drivers.devices.fading_lamp import FadingLamp
 from drivers.devices.ina226 import Ina226
 from drivers.errors import InputError
 from drivers.links.i2c import I2cLink
@@ -71,10 +72,10 @@ def built(text: str, heard: list[Quantity]) -> tuple[Board, I2cChips]:
 def test_all_parts_on_one_bus_work_from_their_board_file() -> None:
     heard: list[Quantity] = []
     board, peer = built(ALL, heard)
-    assert list(board.devices) == ["i2c", "i2c/0x41", "i2c/0x58", "i2c/0x60", "mast", "supply"]
-    kinds = [type(each) for each in board.devices.values()]
-    assert kinds == [I2cBus, LampChip, LampChip, LampChip, Bme280, Ina226]
-    assert all(isinstance(lamp, DacLamp) for lamp in board.lamps.values())
+    kinds = {name: type(each) for name, each in board.devices.items()}
+    fades = {f"lamp-{n}/fade": FadingLamp for n in (1, 2, 3, 4)}
+    chips = dict.fromkeys(("i2c/0x41", "i2c/0x58", "i2c/0x60"), LampChip)
+    assert kinds == {"i2c": I2cBus, "mast": Bme280, "supply": Ina226} | chips | fades
     for now_ms in range(0, 1000, 20):
         for each in board.devices.values():
             if each.wake_ns <= now_ms * NS_PER_MS:

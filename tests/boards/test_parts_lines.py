@@ -58,8 +58,8 @@ def built(board: str) -> tuple[Board, dict[str, list[LineEvent]]]:
 def test_a_lamp_on_the_kernels_pwm_uses_the_channel_that_its_pin_has_on_that_model(model: str, channel: int) -> None:
     said = text(PWM_WIRE, lamp(1, 18, pwm_hz=2000, min_duty_pct=10, inverted="true"), model=model)
     board, sent = built(said)
-    assert isinstance(board.lamps["lamp-1"], PwmLamp)
-    assert board.devices["lamp-1"] is board.lamps["lamp-1"]
+    assert isinstance(board.devices["lamp-1"], PwmLamp)
+    assert board.devices["lamp-1/fade"] is board.lamps["lamp-1"]
     board.lamps["lamp-1"].set_level(1, 0)
     assert [(event.line, event.period_ns, event.on_ns) for event in sent["lamps"]] == [(channel, 500_000, 450_000)]
     description = parse_board(said, "yard.toml")

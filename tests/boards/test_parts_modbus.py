@@ -11,6 +11,7 @@ from boards.load import parse_board
 from boards.parts import contents, part_of
 from drivers.buses.modbus import ModbusBus
 from drivers.devices.analog_lamp import AnalogLamp
+from drivers.devices.fading_lamp import FadingLamp
 from drivers.devices.sdm120 import Sdm120
 from drivers.devices.urm14 import Urm14
 from drivers.errors import InputError
@@ -72,6 +73,7 @@ def test_all_parts_on_one_bus_work_from_their_board_file() -> None:
     kinds = {name: type(each) for name, each in board.devices.items() if name != "i2c" and name != "mast-1"}
     assert kinds == {
         "bay-1": Urm14, "bay-2": Urm14, "lamp-1": AnalogLamp, "lamp-2": AnalogLamp, "meter": Sdm120, "rs485": ModbusBus,
+        "lamp-1/fade": FadingLamp, "lamp-2/fade": FadingLamp,
     }  # fmt: skip
     assert list(board.lamps) == ["lamp-1", "lamp-2"]
     board.lamps["lamp-2"].set_level(254, 0)

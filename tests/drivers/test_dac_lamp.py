@@ -64,7 +64,7 @@ class Bench:
 
     @property
     def found(self) -> list[int | None]:
-        return [value.level for value in self.heard if isinstance(value, LampStatus)]
+        return [value.level for value in self.heard if isinstance(value, LampStatus) and not value.failure]
 
     @property
     def health(self) -> list[tuple[str, bool, str]]:
