@@ -17,6 +17,8 @@ from drivers.units import NS_PER_S
 from hil.faults.plan import Faults, planned
 from hil.faults.span import FaultSpan, Seconds, check_names, read_by_hand
 from hil.judge.alignment import Tolerance
+from hil.judge.measures import Measure
+from hil.judge.order import OrderRule
 from hil.peers.signal_programme import Programme
 from hil.traffic.rider import Rider
 from hil.traffic.script import ScriptedRider, scripted_rider
@@ -60,7 +62,11 @@ class Promise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A case file. `start` is wall time with its offset; lit paths have riders, displays a `signal`."""
+    """A case file. `start` is wall time with its offset; lit paths have riders, displays a `signal`.
+
+    `order`: rules of hil.judge.order. `measure`: what to measure, with limits. `nothing_lit_because`: why it is right
+    that no lamp comes to full level, or that the panel never shows green; without it such a case fails.
+    """
 
     format: Literal[1]
     title: str
@@ -75,12 +81,17 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: Window | None = None
     tolerance: Tolerance = Tolerance()
     promise: Promise = Promise()
+    order: tuple[str, ...] = ()
+    measure: tuple[Measure, ...] = ()
+    nothing_lit_because: str = ""
 
     def __post_init__(self) -> None:
         if self.start.tzinfo is None:
             raise ValueError("`start` needs its offset from UTC, e.g. 2026-02-20T18:30:00+01:00")
         if self.signal is not None and (self.riders or self.ghosts):
             raise ValueError("a case has a `signal` (display) or riders and ghosts (lit path), not both")
+        for rule in self.order:
+            OrderRule(rule)  # says what is wrong with it
         if self.window is not None and self.window.to_s > self.seconds:
             raise ValueError("`window` ends after the case")
 

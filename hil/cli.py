@@ -81,7 +81,17 @@ def _replay_parser(verbs: Any) -> None:
     )
     added.add_argument("--rig", type=Path, metavar="FILE", help="rig file of --bench hardware")
     added.add_argument("--window", action="store_true", help="the case's window alone, as benches in real time run it")
+    added.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND:WHAT:FROM-TO",
+        help="plant a fault, e.g. dropped:west/radar-1:10-20:pct=30; may be repeated (docs/faults.md)",
+    )
     added.add_argument("--from-s", type=_positive, metavar="SECONDS", help="trace in real time: begin there")
+    added.add_argument(
+        "--live", action="append", default=[], metavar="BOARD/WIRE", help="trace: this DALI line answers for itself"
+    )
     added.add_argument("--loop", type=_times, default=1, metavar="N", help="trace in real time: play it so many times")
     added.add_argument("--board", metavar="FILE", help="board file or catalog name instead of the site's own")
     added.add_argument("--site", metavar="FILE", help="site file or shipped name (traffic: the reference site)")
@@ -193,6 +203,8 @@ def _replay(said: argparse.Namespace) -> int:
         window=said.window,
         from_s=said.from_s,
         loop=said.loop,
+        live=tuple(said.live),
+        faults=tuple(said.fault),
     )
     with ProgressBar("replay") as progress:
         outcome = replay(request, progress.step)

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from hil.judge.reference import Sent
+from hil.judge.evidence import SentLog
 from hil.report.lanes import Lanes
 from hil.report.result import RunResult
+
+__all__ = ["BenchName", "OnBench", "OnController", "Outcome", "Progress", "Request", "SentLog"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) in virtual ns."""
@@ -36,6 +38,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     `bench` is where the board is, `rig` the rig file of a bench with hardware. `window` runs the case's window alone,
     as benches in real time do. `from_s` and `loop` are for traces in real time: begin there, play so many times over.
+    `live` are DALI lines whose gateway answers for itself in a trace, in place of what was recorded.
     `faults` are given by hand, as `--fault` takes them; `plant` puts one into the controllers under test.
     `bench_of` makes the bench where its boards are not in process (hil.benches.in_process.BenchOf).
     """
@@ -62,6 +65,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     window: bool = False
     from_s: float | None = None
     loop: int = 1
+    live: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     plant: OnController | None = None
     bench_of: Callable[..., Any] | None = None
@@ -87,6 +91,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
             words += ["--window"]
         for fault in self.faults:
             words += ["--fault", fault]
+        for wire in self.live:
+            words += ["--live", wire]
         if self.from_s is not None:
             words += ["--from-s", f"{self.from_s:g}"]
         if self.loop != 1:
@@ -102,21 +108,3 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     result: RunResult
     lanes: Lanes | None = None
     last_frame: bytes | None = None
-
-
-class SentLog:
-    """A sink that keeps what boards send, for the judge."""
-
-    def __init__(self, wires: list[str], period_ns: int) -> None:
-        self.sent: list[Sent] = []
-        self.from_ns = 0
-        """When listening began: later than 0 in a run that was resumed."""
-        self._wires, self.period_ns = wires, period_ns
-
-    def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
-        """Keep it if it goes outward."""
-        if outward:
-            self.sent.append(Sent(-(-t_ns // self.period_ns), t_ns, self._wires[wire], data))
-
-    def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
-        """Idle frames come in; nothing to keep."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,8 +15,9 @@ from drivers.units import NS_PER_MS, NS_PER_S
 from hil import replay_display, replay_lit_path, replay_trace
 from hil.case import Case, case_folder, load_case, nearest
 from hil.judge.alignment import Content, Tolerance
+from hil.judge.beside import blocked, judged_beside, refuse_in_ci, settled, show_difference, with_context
 from hil.judge.compare import Verdict, compare
-from hil.judge.reference import Sent, read_reference, write_reference
+from hil.judge.reference import NewerFormat, Sent, load_reference, write_reference
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.report.junit import write_junit
 from hil.report.page import write_page
@@ -42,6 +42,7 @@ def replay(request: Request, progress: Progress) -> Outcome:
         from hil.replay_real_time import real_time
 
         outcome = real_time(request, progress, play)
+    outcome = settled(outcome)
     if request.report is not None:
         write_page(request.report, outcome.result, outcome.lanes)
     if request.junit is not None:
@@ -122,11 +123,14 @@ def _case(folder: Path, request: Request, progress: Progress) -> Outcome:
     if request.bench != "in-process" and case.window is None and request.seconds is not None:
         request = msgspec.structs.replace(request, window=False)
     origin = str(folder / "case.toml")
-    changed = (request.board, request.site, request.seconds, request.range_m, request.seed or None, request.resume)
+    if request.update_reference:
+        refuse_in_ci()
+    changed = (request.board, request.site, request.seconds, request.range_m, request.resume)
+    changed = (*changed, request.seed or None, request.faults or None)
     if request.update_reference and any(value is not None for value in changed):
         raise InputError(
             "--update-reference takes the case as it is; "
-            "leave out --board, --site, --seconds, --range-m, --seed and --resume"
+            "leave out --board, --site, --seconds, --range-m, --seed, --fault and --resume"
         )
     beside = folder / case.site
     site = load_site(request.site or (str(beside) if beside.is_file() else case.site))
@@ -141,16 +145,18 @@ def _case(folder: Path, request: Request, progress: Progress) -> Outcome:
         _only_lit_paths(request, f"{site.name} is a display")
         if request.range_m is not None:
             raise InputError(f"--range-m is for lit paths; {site.name} is a display and has no radar")
-        outcome, log = replay_display.replay_case(case, folder.name, site, request, progress)
+        outcome, log = replay_display.replay_case(case, folder.name, site, request, progress, origin)
     window = request.window and case.window is not None
     reference = folder / ("reference-window.txt" if window else "reference.txt")
     if request.update_reference:
+        show_difference(_against(reference, case, outcome, log, request), reference)
         periods = dict.fromkeys(sorted({sent.wire.partition("/")[0] for sent in log.sent}), _period_ms(log))
-        write_reference(reference, log.sent, case=folder.name, periods_ms=periods)
+        digest = outcome.result.digest
+        write_reference(reference, log.sent, case=folder.name, periods_ms=periods, digest=digest)
     outcome = _against(reference, case, outcome, log, request)
     if window or (request.seconds is not None and request.seconds < case.seconds):
         return outcome  # promises are made for the whole case
-    return _promised(case, outcome)
+    return judged_beside(case, outcome, log)
 
 
 def _period_ms(log: SentLog) -> int:
@@ -160,23 +166,29 @@ def _period_ms(log: SentLog) -> int:
 def _against(reference: Path, case: Case, outcome: Outcome, log: SentLog, request: Request) -> Outcome:
     if not reference.exists():
         return outcome
-    expected = [sent for sent in read_reference(reference) if sent.t_ns >= log.from_ns]
+    try:
+        found = load_reference(reference)
+    except NewerFormat as error:
+        return settled(blocked(outcome, str(error)))
+    expected = [sent for sent in found.sent if sent.t_ns >= log.from_ns]
     if request.seconds is not None:
         until_ns = round(request.seconds * NS_PER_S)
         expected = [sent for sent in expected if sent.t_ns < until_ns]
     contents: dict[str, Content] = {sent.wire: _content(sent.wire) for sent in expected}
     tolerance = msgspec.structs.replace(case.tolerance, contents={**contents, **case.tolerance.contents})
-    return _compared(outcome, expected, log, tolerance, request)
+    return _compared(outcome, expected, log, tolerance, request, found.digest)
 
 
-def _compared(outcome: Outcome, expected: list[Sent], log: SentLog, tolerance: Tolerance, request: Request) -> Outcome:
+def _compared(
+    outcome: Outcome, expected: list[Sent], log: SentLog, tolerance: Tolerance, request: Request, made: str = ""
+) -> Outcome:
     """As the bench can: to the byte and tick in process, within its slack in real time."""
     if request.bench == "in-process":
-        return _judged(outcome, compare(expected, log.sent, tolerance))
+        return _judged(outcome, compare(expected, log.sent, tolerance), log, made)
     from hil.replay_real_time import judged_in_real_time
 
     verdict, doubt = judged_in_real_time(request, expected, log, tolerance, outcome.result.span_s)
-    outcome = _judged(outcome, verdict)
+    outcome = _judged(outcome, verdict, log, made)
     if not doubt:
         return outcome
     result = msgspec.structs.replace(outcome.result, verdict="blocked", blocked=(doubt,))
@@ -188,35 +200,10 @@ def _content(wire: str) -> Content:
     return "dali" if name == "dali" else "panel" if name == "panel" else "bytes"
 
 
-def _judged(outcome: Outcome, verdict: Verdict) -> Outcome:
+def _judged(outcome: Outcome, verdict: Verdict, log: SentLog, made: str) -> Outcome:
+    """`made`: digest of the run that made the reference, where it is known."""
+    verdict = with_context(verdict, log, outcome.result.digest, made)
     result = msgspec.structs.replace(
         outcome.result, verdict="passed" if verdict.passed else "failed", comparison=verdict
     )
     return msgspec.structs.replace(outcome, result=result)
-
-
-def _promised(case: Case, outcome: Outcome) -> Outcome:
-    """What the case promises beside its reference; a broken promise fails it."""
-    broken = broken_promises(case, outcome.result.figures)
-    if not broken:
-        return outcome
-    result = msgspec.structs.replace(outcome.result, verdict="failed", broken=tuple(broken))
-    return msgspec.structs.replace(outcome, result=result)
-
-
-def broken_promises(case: Case, figures: Mapping[str, Mapping[str, float | int | None]]) -> list[str]:
-    """One sentence for each promise that was not kept."""
-    broken = []
-    share = figures.get("lit_share", {}).get("leeze")
-    wanted = case.promise.lit_share_at_least
-    if wanted is not None and (share is None or share < wanted):
-        found = "nobody was owed light" if share is None else f"{share:.1%} of riders lit in time"
-        broken.append(f"promise broken: {found}, {wanted:.1%} promised")
-    limit = case.promise.energy_below_always_on
-    if limit is not None:
-        energies = figures.get("energy_wh", {})
-        energy, always = energies.get("leeze"), energies.get("always_on")
-        if energy is None or not always or energy >= limit * always:
-            found = "energy unknown (--no-rules?)" if energy is None or always is None else f"{energy} of {always} Wh"
-            broken.append(f"promise broken: {found}, below {limit:.1%} of always on promised")
-    return broken

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from boards.parts import contents
 from controllers.greenwave.site import GreenwaveSite
 from drivers.codecs.spat_uper import SpatUperStream
@@ -14,7 +16,7 @@ from drivers.links.memory import MemoryLink
 from drivers.links.tap import Sink
 from drivers.recording.events import Wall, Wire, WireBytes
 from drivers.recording.reader import TraceReader
-from drivers.units import NS_PER_S
+from drivers.units import NS_PER_MS, NS_PER_S
 from hil.benches.display import DisplayBench, display_board
 from hil.benches.in_process import InProcessBench
 from hil.case import Case, faults_of, known_faults, span_of
@@ -23,13 +25,15 @@ from hil.driving import Drive
 from hil.faults.plan import Faults, planned
 from hil.faults.span import check_names, read_by_hand
 from hil.fitting import check_display
+from hil.judge.invariants_panel import PanelInvariants
 from hil.judge.reference import Sent
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.peers.contract import Peer
-from hil.peers.playback import Playback
+from hil.peers.playback import Playback, over_and_over
 from hil.peers.signal_controller import SignalController
+from hil.peers.signal_programme import Programme
 from hil.record import Recording, recording
-from hil.replay_trace import recorded_outputs, what_is_wrong
+from hil.replay_trace import recorded_outputs, unjudged, what_is_wrong
 from hil.report.result import RunResult
 
 ASSUMED_WAY_M = 120.0
@@ -37,6 +41,9 @@ ASSUMED_WAY_M = 120.0
 
 TAIL_NS = 20 * NS_PER_S
 """Imported messages are replayed so long beyond their end: the display must go dark in that time."""
+
+UNFORESEEN_NS = 20 * NS_PER_S
+"""By how much a recorded signal may change its mind about an end it has told."""
 
 BOARD_NAME = "leezenflow"
 
@@ -54,9 +61,11 @@ def replay_case(
     known = known_faults(display_wires(request.board or site.board, "spat-xml"), [BOARD_NAME])
     faults = faults_of(case, origin, known, by_hand=request.faults, window=request.window)
     log, collector, bench, recorder = _bench(site, request, feed, case.start_utc_ns, "spat-xml", faults)
+    log.watch(case.order, case.measure)
+    invariants = _invariants(bench, log, "spat-xml", faults, _stretch_ns(programme), every=5)
     span_ns = span_of(case, request.window)[1]
     outcome = _run(bench, collector, recorder, request, progress, span_ns, name, case.title, ("scripted signal",))
-    return outcome, log
+    return _held(outcome, invariants, log), log
 
 
 def replay_feed(
@@ -79,10 +88,13 @@ def replay_feed(
         if isinstance(event, Wall):
             origin_utc_ns = event.utc_ns - event.t_ns
             break
+    turn_ns = 1 + max((event.t_ns for event in reader.events(["/wire/*", "/tick/*"])), default=0)
     players: list[Playback] = []
 
     def feed(link: MemoryLink) -> Peer:
-        events = TraceReader(path).events([f"/wire/{wire.board}/{wire.name}/rx"])
+        events = over_and_over(
+            lambda: TraceReader(path).events([f"/wire/{wire.board}/{wire.name}/rx"]), request.loop, turn_ns
+        )
         players.append(Playback("trace", {f"{wire.board}/{wire.name}": link}, events))
         return players[0]
 
@@ -92,13 +104,21 @@ def replay_feed(
     )
     faults = planned(by_hand)
     log, collector, bench, recorder = _bench(site, request, feed, origin_utc_ns, message_format, faults)
+    invariants = _invariants(bench, log, message_format, faults, UNFORESEEN_NS)
     expected = list(recorded_outputs(reader, bench.period_ns))
     wrong, lost = what_is_wrong(reader)
     notes += (wrong,) if wrong else ()
-    last_ns = max((event.t_ns for event in reader.events(["/wire/*", "/tick/*"])), default=0)
-    span_ns = last_ns + 1 if expected else last_ns + TAIL_NS
+    more, judged = unjudged(request, bench.bench, turn_ns)
+    notes += more
+    if not judged:
+        expected = []
+    bench.bench.boards_from_ns = round((request.from_s or 0) * NS_PER_S)
+    span_ns = turn_ns * request.loop if expected else turn_ns * request.loop + TAIL_NS
     outcome = _run(bench, collector, recorder, request, progress, span_ns, path.stem, path.stem, notes)
-    until_ns = round(outcome.result.span_s * NS_PER_S)
+    outcome = _held(outcome, invariants, log)
+    until_ns = min(turn_ns, round(outcome.result.span_s * NS_PER_S))
+    if request.loop > 1:
+        log.sent = [sent for sent in log.sent if sent.t_ns < turn_ns]
     return outcome, log, [] if lost else [sent for sent in expected if sent.t_ns < until_ns]
 
 
@@ -129,6 +149,40 @@ def site_of(reader: TraceReader, wire: Wire, path: Path) -> GreenwaveSite:
                         distance_m=ASSUMED_WAY_M,
                     )
     raise InputError(f"{path}: no message with timing in it; name the display's site with --site")
+
+
+def _invariants(
+    bench: DisplayBench, log: SentLog, message_format: str, faults: Faults, slack_ns: int, every: int = 1
+) -> PanelInvariants:
+    """Held against every frame, from now on."""
+    off = [(0, faults.start_ns), *faults.restarts.get(BOARD_NAME, ())]
+    off += [(fault.from_ns, fault.to_ns) for name in faults.wires for fault in faults.wires[name]]
+    feed, panel = (f"{BOARD_NAME}/{bench.board.devices[name].wire}" for name in (bench.site.feed, bench.site.panel))
+    found = PanelInvariants(
+        bench.site,
+        feed,
+        panel,
+        message_format,
+        slack_ns=slack_ns,
+        every=every,
+        excused=tuple((low, high + 2 * NS_PER_S) for low, high in off),
+    )
+    log.onlookers.append(found.passed)
+    return found
+
+
+def _stretch_ns(programme: Programme) -> int:
+    """By how much the scripted signal changes its mind, and 2 s."""
+    stretches = [one.extend_ms for group in programme.groups for one in group.stretches]
+    return max(stretches, default=0) * NS_PER_MS + 2 * NS_PER_S
+
+
+def _held(outcome: Outcome, invariants: PanelInvariants, log: SentLog) -> Outcome:
+    """The outcome with what the invariants found."""
+    log.saw_light = "green" in invariants.seen
+    broken = tuple(invariants.finish(round(outcome.result.span_s * NS_PER_S)))
+    result = msgspec.structs.replace(outcome.result, broken=broken)
+    return msgspec.structs.replace(outcome, result=result)
 
 
 def display_wires(board: str, message_format: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ from hil.faults.plan import planned
 from hil.faults.span import check_names, read_by_hand
 from hil.fitting import check_path
 from hil.judge.account import path_account
+from hil.judge.invariants import LampInvariants
 from hil.judge.light_ledger import Figures
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.record import recording
@@ -154,6 +155,7 @@ def replay(
         made: list[Sink] = []
         if case is not None:
             logs.append(SentLog(wires, period_ns))
+            logs[0].watch(case.order, case.measure)
             made.append(logs[0])
         return made + recorder.sinks(wires, period_ns)
 
@@ -166,6 +168,7 @@ def replay(
     bench = run.bench
     span_ns = round(request.seconds * NS_PER_S) if request.seconds is not None else run.span_ns
     collector = PathCollector(bench) if request.report is not None else None
+    invariants = LampInvariants(bench)
     recorder.attach(bench.bench, bench.boards, {site.name: bench.site}, bench.contents, bench.origin_utc_ns)
     about = {
         "configuration": recorder.provenance.configuration_digest,
@@ -187,6 +190,8 @@ def replay(
         frames_before = bench.radar_frames
         drive.run(bench, span_ns, hours, lambda: snapshot_bytes({"run": about, **bench.snapshot()}))
         digest = bench.finish()
+    for log in logs:
+        log.saw_light = invariants.highest >= bench.full_level
     figures = {"leeze": bench.ledger.figures()} | (bench.rules.figures() if bench.rules is not None else {})
     frames = bench.radar_frames
     cpu_us = drive.cpu_ns / 1000
@@ -203,6 +208,7 @@ def replay(
         figures=by_figure(figures),
         account=path_account(bench),
         command=request.command,
+        broken=tuple(invariants.finish(bench.bench.now_ns)),
         notes=run.notes + missed(bench),
         provenance=recorder.provenance_lines,
     )

@@ -7,6 +7,7 @@ value or at another time; then it goes on from there.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
@@ -24,6 +25,24 @@ Content = Literal["bytes", "dali", "panel"]
 Kind = Literal["value", "time", "missing", "surplus"]
 
 
+class ChannelTolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far apart frames may be on wires whose ``board/wire`` the regular expression `wires` matches whole.
+
+    In place of the tolerance of the case, for all that is given here: ``ChannelTolerance("west/.*", time_ms=60)``.
+    """
+
+    wires: str
+    ticks: int | None = None
+    time_ms: int | None = None
+    level: int | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.wires)
+        except re.error as error:
+            raise ValueError(f"wires: `{self.wires}` is no regular expression: {error}") from None
+
+
 class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far apart two frames may be and still be the same.
 
@@ -31,7 +50,8 @@ class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     levels by which a direct level frame may differ on a wire whose content is "dali"; off (0) and stop (255) only equal
     themselves. `contents` names the content of ``board/wire``, "bytes" where it does not. `ignore` holds regular
     expressions; a wire that one of them matches whole is left out. `nothing_expected` says that silence is right:
-    without it, a comparison over no expected frames fails. Example: ``Tolerance(ticks=1, ignore=("east/.*",))``.
+    without it, a comparison over no expected frames fails. `channels`: others for some wires; the first that fits.
+    Example: ``Tolerance(ticks=1, ignore=("east/.*",))``.
     """
 
     ticks: int | None = None
@@ -40,6 +60,36 @@ class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     contents: dict[str, Content] = {}
     ignore: tuple[str, ...] = ()
     nothing_expected: bool = False
+    channels: tuple[ChannelTolerance, ...] = ()
+
+    def on(self, wire: str) -> Tolerance:
+        """The tolerance of one wire, without channels."""
+        for channel in self.channels:
+            if re.fullmatch(channel.wires, wire):
+                timed = channel.ticks is not None or channel.time_ms is not None
+                return msgspec.structs.replace(
+                    self,
+                    channels=(),
+                    ticks=channel.ticks if timed else self.ticks,
+                    time_ms=channel.time_ms if timed else self.time_ms,
+                    level=self.level if channel.level is None else channel.level,
+                )
+        return self
+
+    def wider(self, by_ms: int, period_ns: int) -> Tolerance:
+        """The same in time alone, each wire's own with so many milliseconds more: for benches in real time."""
+
+        def own_ms(ticks: int | None, time_ms: int | None) -> int:
+            return time_ms or (ticks or 0) * (period_ns // 1_000_000)
+
+        channels = tuple(
+            msgspec.structs.replace(one, ticks=None, time_ms=own_ms(one.ticks, one.time_ms) + by_ms)
+            if one.ticks is not None or one.time_ms is not None
+            else one
+            for one in self.channels
+        )
+        time_ms = own_ms(self.ticks, self.time_ms) + by_ms
+        return msgspec.structs.replace(self, ticks=None, time_ms=time_ms, channels=channels)
 
 
 Diverged = Callable[[Kind, Sent | None, Sent | None, Content], None]
@@ -54,6 +104,7 @@ class Alignment:
         self.expected: deque[Sent] = deque()
         self.got: deque[Sent] = deque()
         self.same = 0
+        tolerance = tolerance.on(wire)
         self.content: Content = tolerance.contents.get(wire, "bytes")
         self.level = tolerance.level if self.content == "dali" else 0
         exact = tolerance.ticks is None and tolerance.time_ms is None

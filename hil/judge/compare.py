@@ -21,7 +21,10 @@ __all__ = ["Divergence", "Sent", "Tolerance", "Verdict", "compare"]
 
 
 class Divergence(msgspec.Struct, frozen=True):
-    """One place where the two sides part: another value, another time, a missing frame or a surplus one."""
+    """One place where the two sides part: another value, another time, a missing frame or a surplus one.
+
+    `context`: lines of what stood around it on all wires (hil.judge.context); `digests` of both runs, a sentence.
+    """
 
     kind: Kind
     wire: str
@@ -30,11 +33,20 @@ class Divergence(msgspec.Struct, frozen=True):
     expected: Sent | None
     got: Sent | None
     content: Content = "bytes"
+    context: tuple[str, ...] = ()
+    digests: str = ""
 
     def text(self) -> str:
-        """Tick, time, wire, what was expected and what was sent, on three lines."""
+        """Tick, time, wire, what was expected and what was sent, on three lines; then digests and what stood around."""
         head = f"first divergence ({self.kind}) at tick {self.tick}, {_ms(self.t_ns)}, wire {self.wire}"
-        return f"{head}\n  expected {self._side(self.expected)}\n  got      {self._side(self.got)}"
+        lines = [head, f"  expected {self._side(self.expected)}", f"  got      {self._side(self.got)}"]
+        lines += [f"  {self.digests}"] if self.digests else []
+        lines += (
+            ["  around it (> is what was sent there):", *(f"   {line}" for line in self.context)]
+            if self.context
+            else []
+        )
+        return "\n".join(lines)
 
     def _side(self, sent: Sent | None) -> str:
         if sent is None:
@@ -81,6 +93,10 @@ class Verdict(msgspec.Struct, frozen=True):
             found[side] = None if sent is None else sent.data.hex()
             if sent is not None and (meaning := readable(sent.data, first.content)):
                 found[f"{side}_text"] = meaning
+        if first.context:
+            found["context"] = list(first.context)
+        if first.digests:
+            found["digests"] = first.digests
         counts = {"differing": self.differing, "late_or_early": self.late_or_early}
         return {**found, **counts, "missing": self.missing, "surplus": self.surplus, "further": self.further}
 

@@ -23,9 +23,7 @@ def loosened(tolerance: Tolerance, slack_ns: int, period_ns: int) -> Tolerance:
 
     What comes just after a tick in place of just before it takes effect a period later, whoever is at fault.
     """
-    own_ms = tolerance.time_ms or (tolerance.ticks or 0) * (period_ns // NS_PER_MS)
-    time_ms = own_ms + -(-(slack_ns + period_ns) // NS_PER_MS)
-    return msgspec.structs.replace(tolerance, ticks=None, time_ms=time_ms)
+    return tolerance.wider(-(-(slack_ns + period_ns) // NS_PER_MS), period_ns)
 
 
 def judge(

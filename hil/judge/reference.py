@@ -2,14 +2,19 @@
 
 ::
 
-    # leeze-reference 1
+    # leeze-reference 2
+    # made by: leeze 0.1.0
     # case: kanalpromenade-evening
+    # digest: be8eb8b802cc638139e49095655a1defddec87402cb383661eb326ffa675f7e8
     # board lamps-west: period 20 ms
     1234 24680.000 lamps-west/dali 68304146450a
 
 One line a sent chunk: tick, milliseconds since the start, board/wire, the bytes in hex (``-`` for none). Lines stand in
 the order of time, then wire; a wire's own order is kept. Times carry three decimals, six where a nanosecond needs them,
 so that reading gives back what was written.
+
+Format 1 had no ``made by`` and no ``digest``; it is read as it is. A newer format than this program's is refused with
+`NewerFormat`: whoever judges says "blocked", for nothing is known of the board.
 """
 
 from __future__ import annotations
@@ -20,13 +25,16 @@ from pathlib import Path
 
 import msgspec
 
-from drivers.errors import InputError
+from drivers.errors import BenchError, InputError
+from drivers.recording.provenance import DISTRIBUTION
 
-FORMAT = "# leeze-reference 1"
+FORMAT_NUMBER = 2
+FORMAT = f"# leeze-reference {FORMAT_NUMBER}"
 MAX_NS = 1 << 62
 
 _LINE = re.compile(r"(\d{1,18}) (\d{1,15})\.(\d{3}|\d{6}) (\S+) (-|(?:[0-9a-f]{2})+)", re.ASCII)
 _BOARD = re.compile(r"# board (\S+): period (\d{1,6}) ms", re.ASCII)
+_FORMAT = re.compile(r"# leeze-reference (\d{1,6})", re.ASCII)
 _WIRE = re.compile(r"[^\s/#]+/\S+")
 
 
@@ -43,23 +51,50 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     data: bytes
 
 
+class NewerFormat(BenchError):  # noqa: N818 - errors are facts
+    """A reference or case that a newer version has written; the text says which and what to do."""
+
+
 class Reference(msgspec.Struct, frozen=True):
-    """A whole reference file: its case, the tick period of each board in milliseconds, and what was sent."""
+    """A whole reference file: its case, the tick period of each board in milliseconds, and what was sent.
+
+    `made_by` names the version that wrote it, e.g. ``"leeze 0.1.0"``, and `digest` is that of its run; both are empty
+    in format 1.
+    """
 
     case: str
     periods_ms: dict[str, int]
     sent: list[Sent]
+    made_by: str = ""
+    digest: str = ""
+    format: int = FORMAT_NUMBER
+
+
+def this_version() -> str:
+    """What this program calls itself in a reference: ``"leeze 0.1.0"``."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"{DISTRIBUTION} {version(DISTRIBUTION)}"
+    except PackageNotFoundError:
+        return DISTRIBUTION
 
 
 def write_reference(
-    path: Path, sent: Iterable[Sent], *, case: str = "", periods_ms: Mapping[str, int] | None = None
+    path: Path,
+    sent: Iterable[Sent],
+    *,
+    case: str = "",
+    periods_ms: Mapping[str, int] | None = None,
+    digest: str = "",
 ) -> int:
     """Write `sent` to `path` (whole or not at all) and return the number of lines.
 
     Raises InputError: a wire that is not ``board/wire`` in one word, a time outside 0 to 2**62 ns, or a file that
     cannot be written.
     """
-    lines = [FORMAT, f"# case: {' '.join(case.split())}"]
+    lines = [FORMAT, f"# made by: {this_version()}", f"# case: {' '.join(case.split())}"]
+    lines += [f"# digest: {digest}"] if digest else []
     lines += [f"# board {board}: period {period} ms" for board, period in sorted((periods_ms or {}).items())]
     ordered = sorted(sent, key=lambda one: (one.t_ns, one.wire))
     lines += [_line(one) for one in ordered]
@@ -95,15 +130,28 @@ def load_reference(path: Path) -> Reference:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise InputError(f"{path}: cannot be read: {reason}") from None
     lines = text.split("\n")
-    if lines[0].rstrip("\r") != FORMAT:
+    known = _FORMAT.fullmatch(lines[0].rstrip("\r"))
+    if known is None:
         raise InputError(f"{path}: line 1: this is no reference; its first line must be `{FORMAT}`")
-    case, periods_ms = "", dict[str, int]()
+    heads, periods_ms = dict.fromkeys(("case", "made by", "digest"), ""), dict[str, int]()
     for line in lines[1:]:
-        if line.startswith("# case: "):
-            case = line[8:].rstrip("\r")
+        if not line.startswith("#"):
+            if line.strip():
+                break
+            continue
+        name, _, value = line[2:].rstrip("\r").partition(": ")
+        if name in heads:
+            heads[name] = value
         elif board := _BOARD.fullmatch(line.rstrip("\r")):
             periods_ms[board[1]] = int(board[2])
-    return Reference(case, periods_ms, list(_sent(path, lines)))
+    if int(known[1]) > FORMAT_NUMBER:
+        maker = heads["made by"] or "a newer version"
+        raise NewerFormat(
+            f"{path}: is of format {known[1]}, made by {maker}; {this_version()} reads up to {FORMAT_NUMBER}. "
+            "Install that version, or make the reference again with --update-reference"
+        )
+    sent = list(_sent(path, lines))
+    return Reference(heads["case"], periods_ms, sent, heads["made by"], heads["digest"], int(known[1]))
 
 
 def _sent(path: Path, lines: list[str]) -> Iterator[Sent]:

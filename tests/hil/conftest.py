@@ -63,6 +63,12 @@ Command = Callable[..., Ran]
 NewCase = Callable[..., Path]
 
 
+@pytest.fixture(autouse=True)
+def not_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    """References of these tests' own cases may be made, wherever the tests run."""
+    monkeypatch.delenv("CI", raising=False)
+
+
 @pytest.fixture
 def leeze_hil(capsys: pytest.CaptureFixture[str]) -> Command:
     """`leeze-hil WORDS…` in this process."""

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from drivers.errors import InputError
 from hil.judge.readable import direct_level, readable
-from hil.judge.reference import FORMAT, Sent, load_reference, read_reference, write_reference
+from hil.judge.reference import (
+    FORMAT,
+    NewerFormat,
+    Sent,
+    load_reference,
+    read_reference,
+    this_version,
+    write_reference,
+)
 
 SENT = st.builds(
     Sent,
@@ -24,7 +32,8 @@ def test_a_line_holds_tick_milliseconds_wire_and_hex(tmp_path: Path) -> None:
     sent = [Sent(1234, 24_680_000_000, "west/dali", b"h0AFE\n")]
     assert write_reference(path, sent, case="evening", periods_ms={"west": 20}) == 1
     assert path.read_text() == (
-        "# leeze-reference 1\n# case: evening\n# board west: period 20 ms\n1234 24680.000 west/dali 68304146450a\n"
+        f"# leeze-reference 2\n# made by: {this_version()}\n# case: evening\n# board west: period 20 ms\n"
+        "1234 24680.000 west/dali 68304146450a\n"
     )
 
 
@@ -117,3 +126,23 @@ def test_bytes_are_read_out_where_they_mean_something() -> None:
 @given(st.binary(max_size=60), st.sampled_from(["bytes", "dali", "panel"]))
 def test_any_bytes_are_read_out_without_trouble_and_in_one_line(data: bytes, content: str) -> None:
     assert "\n" not in readable(data, content)
+
+
+def test_a_reference_of_format_1_is_read_and_one_of_a_newer_format_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "reference.txt"
+    path.write_text("# leeze-reference 1\n# case: old\n# board west: period 20 ms\n1 20.000 west/dali 00\n")
+    old = load_reference(path)
+    assert (old.case, old.made_by, old.digest, old.format, len(old.sent)) == ("old", "", "", 1, 1)
+    path.write_text("# leeze-reference 3\n# made by: leeze 9.1.0\n1 20.000 west/dali 00 and more\n")
+    with pytest.raises(NewerFormat) as failed:
+        read_reference(path)
+    for said in (str(path), "format 3", "leeze 9.1.0", this_version(), "--update-reference"):
+        assert said in str(failed.value)
+    assert failed.value.exit_code == 3
+
+
+def test_a_reference_names_the_version_and_the_digest_of_the_run_that_made_it(tmp_path: Path) -> None:
+    path = tmp_path / "reference.txt"
+    write_reference(path, [Sent(1, 20_000_000, "a/b", b"x")], case="any", digest="ab" * 32)
+    found = load_reference(path)
+    assert (found.made_by, found.digest) == (this_version(), "ab" * 32)
