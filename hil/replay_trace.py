@@ -23,7 +23,9 @@ from hil.driving import Drive
 from hil.fitting import check_path
 from hil.judge.reference import Sent
 from hil.outcome import Outcome, Progress, Request, SentLog
-from hil.peers.playback import Playback
+from hil.peers.contract import Peer
+from hil.peers.dali_gateway import DaliGateway
+from hil.peers.playback import Playback, over_and_over
 from hil.peers.radar import FORETOLD_NS
 from hil.record import recording
 from hil.replay_lit_path import with_range
@@ -59,7 +61,7 @@ def what_is_wrong(reader: TraceReader) -> tuple[str, bool]:
 class TraceBench:
     """The controllers of a site with a trace at the far end of every wire."""
 
-    def __init__(self, site: LightingSite, reader: TraceReader, request: Request) -> None:
+    def __init__(self, site: LightingSite, reader: TraceReader, request: Request, last_ns: int) -> None:
         check_path(site, request.board)
         self.site = site = with_range(site, request.range_m)
         self.boards = {one.name: load_board(request.board or one.board) for one in site.controllers}
@@ -74,6 +76,14 @@ class TraceBench:
                 f"{reader.path}: its wires ({', '.join(recorded)}) are none of site {site.name}; "
                 "name the site it was recorded on with --site"
             )
+        missing = [wire for wire in self.wires if wire not in recorded and self.contents[wire] != "relay"]
+        if missing and request.bench != "in-process":
+            from hil.benches.contract_bench import Blocked
+
+            raise Blocked(
+                f"{reader.path}: has no channel for {', '.join(missing)}; the boards of site {site.name} would hear "
+                "nothing there: take a trace of this site, or name the trace's own with --site"
+            )
         idle = {n: recorded[w].idle for n, w in enumerate(self.wires) if w in recorded and recorded[w].idle}
         self.digest = ChainDigest(self.period_ns, self.wires, idle)
         self.log = SentLog(self.wires, self.period_ns)
@@ -85,14 +95,33 @@ class TraceBench:
         far: dict[str, MemoryLink] = {}
         for name in self.wires:
             near[name], far[name] = memory_pair(name.partition("/")[2])
-        self.playback = Playback("trace", far, TraceReader(reader.path).events(["/wire/*/rx", "/idle/*"]))
-        peer = self.bench.add_peer(self.playback)
+        live = self._live_peers(site, far, request)
+        played = over_and_over(
+            lambda: TraceReader(reader.path).events(["/wire/*/rx", "/idle/*"]), request.loop, last_ns + 1
+        )
+        self.playback = Playback("trace", {name: end for name, end in far.items() if name not in live}, played)
+        playing = self.bench.add_peer(self.playback)
+        numbers = {name: self.bench.add_peer(peer) for name, peer in live.items()}
         for one in site.controllers:
             slot = Slot(one.name, self._maker(one))
             self.bench.add_board(slot)
             for wire in contents(self.boards[one.name]):
                 name = f"{one.name}/{wire}"
-                self.bench.wire(slot, wire, near[name], self.wires.index(name), peer)
+                self.bench.wire(slot, wire, near[name], self.wires.index(name), numbers.get(name, playing))
+        self.bench.boards_from_ns = round((request.from_s or 0) * NS_PER_S)
+
+    def _live_peers(self, site: LightingSite, far: dict[str, MemoryLink], request: Request) -> dict[str, Peer]:
+        """Gateways that answer for themselves, by wire, in place of the recorded answers. Raises InputError."""
+        found: dict[str, Peer] = {}
+        for name in request.live:
+            if self.contents.get(name) != "dali":
+                lines = ", ".join(wire for wire, what in self.contents.items() if what == "dali") or "none"
+                raise InputError(f"--live {name}: is no DALI line of site {site.name}; lines: {lines}")
+            board, _, wire = name.partition("/")
+            devices = self.boards[board].devices.values()
+            gear = [said.short_address for said in devices if said.wire == wire and hasattr(said, "short_address")]
+            found[name] = DaliGateway(name, far[name], sorted(gear), lambda *shone: None)
+        return found
 
     def _maker(self, one: ControllerSite) -> Callable[[Slot], ScanCycle]:
         def make(slot: Slot) -> ScanCycle:
@@ -114,7 +143,6 @@ def replay_trace(request: Request, site: LightingSite, progress: Progress) -> tu
     """Run a trace again; returns what was sent then as well."""
     path = Path(request.subject)
     reader = TraceReader(path)
-    bench = TraceBench(site, reader, request)
     origin_utc_ns, last_ns = reader.provenance.base_ns, 0
     for event in reader.events(["/wall"]):
         if isinstance(event, Wall):
@@ -122,11 +150,14 @@ def replay_trace(request: Request, site: LightingSite, progress: Progress) -> tu
             break
     for event in reader.events(["/wire/*", "/idle/*", "/tick/*"]):
         last_ns = max(last_ns, event.t_ns)
+    bench = TraceBench(site, reader, request, last_ns)
     expected = list(recorded_outputs(reader, bench.period_ns))
     wrong, lost = what_is_wrong(reader)
-    if lost:
+    turn_ns = last_ns + 1
+    notes, judged = unjudged(request, bench.bench, turn_ns)
+    if lost or not judged:
         expected = []
-    whole_ns = last_ns + 1
+    whole_ns = turn_ns * request.loop
     if not reader.complete and not lost:
         whole_ns = max(1, whole_ns - TOLD_LATE_NS)
         wrong += (
@@ -148,7 +179,24 @@ def replay_trace(request: Request, site: LightingSite, progress: Progress) -> tu
         wall_s=round(drive.wall_ns / NS_PER_S, 3),
         ticks=bench.bench.ticks,
         command=request.command,
-        notes=(wrong,) if wrong else (),
+        notes=((wrong,) if wrong else ()) + notes,
         provenance=bench.recorder.provenance_lines,
     )
+    if request.loop > 1:
+        bench.log.sent = [sent for sent in bench.log.sent if sent.t_ns < turn_ns]
     return Outcome(result=result), bench.log, [sent for sent in expected if sent.t_ns < span_ns]
+
+
+def unjudged(request: Request, bench: InProcessBench, turn_ns: int) -> tuple[tuple[str, ...], bool]:
+    """Notes on how a trace is played in real time, and whether what is sent can be held against the record."""
+    speed = getattr(bench, "speed", 1)
+    if request.from_s is not None and round(request.from_s * NS_PER_S) >= turn_ns:
+        raise InputError(f"--from-s {request.from_s:g}: the trace ends at second {turn_ns / NS_PER_S:.3f}")
+    notes: tuple[str, ...] = ()
+    if request.from_s is not None:
+        notes += (f"begun at second {request.from_s:g} with boards that have just started: not held to the record",)
+    if speed > 1:
+        notes += (f"input at {speed} times its speed, boards at theirs: not held to the record",)
+    if request.loop > 1:
+        notes += (f"played {request.loop} times over; the first is held to the record",)
+    return notes, request.from_s is None and speed == 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+import msgspec
 
 from drivers.links.memory import MemoryLink
 from drivers.recording.events import Event, Repeated, WireBytes
@@ -12,6 +14,21 @@ from drivers.units import FOREVER_NS, NS_PER_S
 
 LOOK_AHEAD_NS = 60 * NS_PER_S
 """Records of idle frames are written when they are told, up to half a minute after the first; so read ahead."""
+
+
+def over_and_over(events: Callable[[], Iterable[Event]], times: int, span_ns: int) -> Iterator[Event]:
+    """The inputs of a trace `times` over, each turn `span_ns` after the one before."""
+    for turn in range(times):
+        for event in events():
+            if not turn:
+                yield event
+            elif isinstance(event, WireBytes):
+                yield msgspec.structs.replace(event, t_ns=event.t_ns + turn * span_ns)
+            elif isinstance(event, Repeated):
+                off_ns = turn * span_ns
+                yield msgspec.structs.replace(
+                    event, t_ns=event.t_ns + off_ns, first_ns=event.first_ns + off_ns, last_ns=event.last_ns + off_ns
+                )
 
 
 class Playback:
