@@ -72,6 +72,13 @@ class Ina226(DeviceKeys, frozen=True, kw_only=True, tag="ina226", tag_field="par
     poll_ms: PollMs = 1_000
 
 
+class Bh1750(DeviceKeys, frozen=True, kw_only=True, tag="bh1750", tag_field="part"):
+    """How bright it is: a lux sensor that looks at the sky, not at a lamp."""
+
+    address: Literal[0x23, 0x5C] = 0x23
+    poll_ms: PollMs = 10_000
+
+
 class Bme280(DeviceKeys, frozen=True, kw_only=True, tag="bme280", tag_field="part"):
     """Temperature, humidity and air pressure; `frozen_s` of exactly equal raw values and it is not trusted."""
 
@@ -149,6 +156,14 @@ def _ina226(board: Assembly, name: str, said: Ina226) -> None:
         shunt_uohm=said.shunt_uohm,
         max_ma=said.max_ma,
         period_ns=said.poll_ms * NS_PER_MS,
+    )
+
+
+def _bh1750(board: Assembly, name: str, said: Bh1750) -> None:
+    from drivers.devices import bh1750
+
+    board.devices[name] = bh1750.Bh1750(
+        name, _bus(board, said.wire), address=said.address, period_ns=said.poll_ms * NS_PER_MS
     )
 
 
@@ -256,6 +271,21 @@ PARTS = (
             "TI SBOS547",
         ),
         make=_ina226,
+    ),
+    Part(
+        keys=Bh1750,
+        title="lux sensor BH1750",
+        content=lambda said: "i2c",
+        wire_kinds=_KINDS,
+        shares=SHARES,
+        address=lambda said: int(said.address),
+        addresses=range(0x23, 0x5D, 0x39),
+        hookup=_hookup(
+            "3.3 V from the header",
+            "ADDR to GND is address 0x23, to 3.3 V 0x5C. Turn it to the sky, out of the light of any lamp.",
+            "ROHM BH1750FVI, 2011.11 Rev. D",
+        ),
+        make=_bh1750,
     ),
     Part(
         keys=Bme280,

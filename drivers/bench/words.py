@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from drivers.quantities import (
     Climate,
     DeviceHealth,
+    Illuminance,
     LampStatus,
     Message,
     PositionReport,
@@ -62,6 +63,8 @@ def in_words(value: Quantity) -> str:
                 (value.humidity_ppt, 10, ".1f", "% RH"),
                 (value.pressure_pa, 100, ".2f", "hPa"),
             )
+        case Illuminance(illuminance_mlux=mlux):
+            return f"{mlux / 1000:.1f} lx"
         case PowerReading():
             return _joined(
                 (value.voltage_mv, 1000, ".2f", "V"),
@@ -99,6 +102,8 @@ def plotted(value: Quantity) -> float | None:
             return None if distance is None else float(distance)
         case Climate(temperature_mdegc=mdegc):
             return None if mdegc is None else mdegc / 1000
+        case Illuminance(illuminance_mlux=mlux):
+            return mlux / 1000
         case PowerReading():
             known = next((v for v in (value.power_mw, value.current_ma, value.voltage_mv) if v is not None), None)
             return None if known is None else known / 1000

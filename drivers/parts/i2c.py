@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink, Device, Emit
 from drivers.parts.part import Argument, Bench, Decoded, Options, Order, Part
+from drivers.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from drivers.devices.dac_lamp import LampPart
@@ -42,6 +43,13 @@ def _ina226(data: bytes) -> Decoded:
     from drivers.codecs.i2c_transfers import decode_events, describe_ina226
 
     return decode_events(data, describe_ina226)
+
+
+def _bh1750(data: bytes) -> Decoded:
+    from drivers.codecs.bh1750 import describe
+    from drivers.codecs.i2c_transfers import decode_events
+
+    return decode_events(data, describe)
 
 
 def address_of(options: Options, addresses: range, usual: int) -> int:
@@ -115,6 +123,18 @@ def _ina226_device(name: str, link: ByteLink, emit: Emit, options: Options) -> D
     return AloneOnBus(bus, Ina226(name, bus, address=address, shunt_uohm=said["shunt_uohm"], max_ma=said["max_ma"]))
 
 
+def _bh1750_device(name: str, link: ByteLink, emit: Emit, options: Options) -> Device:
+    from drivers.bench.i2c import AloneOnBus
+    from drivers.buses.i2c import I2cBus
+    from drivers.codecs.bh1750 import ADDRESSES
+    from drivers.devices.bh1750 import Bh1750
+
+    said = options.whole({"period_ms": 1_000})
+    bus = I2cBus("i2c", link, emit=emit)
+    address = address_of(options, ADDRESSES, 0x23)
+    return AloneOnBus(bus, Bh1750(name, bus, address=address, period_ns=said["period_ms"] * NS_PER_MS))
+
+
 def _level(device: Any, numbers: tuple[int, ...], now_ns: int) -> None:
     device.lamp.set_level(numbers[0], now_ns)
 
@@ -164,6 +184,15 @@ PARTS = (
         decode=_ina226,
         takes_anything=True,
         bench=Bench(wire="i2c", address=0x40, device=_ina226_device),
+    ),
+    Part(
+        name="bh1750",
+        title="BH1750: illuminance in lux",
+        wire="I2C, address 0x23 or 0x5c",
+        vendor="instruction set and worked example of ROHM's data sheet (2011.11, Rev. D)",
+        decode=_bh1750,
+        takes_anything=True,
+        bench=Bench(wire="i2c", address=0x23, device=_bh1750_device),
     ),
     Part(
         name="i2c",

@@ -112,6 +112,49 @@ class Bme280Model:
         self._registers, self._from_ns = dict(state["registers"]), state["from_ns"]
 
 
+class Bh1750Model:
+    """A BH1750 under a sky of `mlux` thousandths of a lux. A measurement takes 180 ms; one ordered "once" ends down."""
+
+    def __init__(self, mlux: int = 5_000_000) -> None:
+        self.mlux = mlux
+        self.power_cycle(0)
+
+    def power_cycle(self, t_ns: int) -> None:
+        """Down, its result 0."""
+        self._on = self._goes_on = False
+        self._due_ns, self._result = -1, 0
+
+    def write(self, data: bytes, t_ns: int) -> None:
+        """One order."""
+        self._measure(t_ns)
+        opcode = data[-1]
+        if opcode in (0x10, 0x20):
+            self._on, self._goes_on, self._due_ns = True, opcode == 0x10, t_ns + 180 * MS
+        elif opcode in (0x00, 0x01):
+            self._on, self._due_ns = opcode == 0x01, -1
+        elif opcode == 0x07 and self._on:
+            self._result = 0
+
+    def read(self, count: int, t_ns: int) -> bytes:
+        """The last result."""
+        self._measure(t_ns)
+        return (self._result.to_bytes(2, "big") * (count // 2 + 1))[:count]
+
+    def _measure(self, t_ns: int) -> None:
+        if 0 <= self._due_ns <= t_ns:
+            self._result = min(0xFFFF, (self.mlux * 12 + 5_000) // 10_000)
+            self._on, self._due_ns = self._goes_on, t_ns + 180 * MS if self._goes_on else -1
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state, as JSON-able values."""
+        return {"mlux": self.mlux, "state": [self._on, self._goes_on, self._due_ns, self._result]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a snapshot."""
+        self.mlux = state["mlux"]
+        self._on, self._goes_on, self._due_ns, self._result = state["state"]
+
+
 class Ina226Model:
     """An INA226 between a supply and its load: `bus_uv` at its pin, `shunt_nv` over its shunt."""
 
@@ -326,6 +369,7 @@ class Pca9685Model:
 
 MODELS: dict[str, Callable[[], Chip]] = {
     "bme280": Bme280Model,
+    "bh1750": Bh1750Model,
     "ina226": Ina226Model,
     "gp8403": Gp8403Model,
     "mcp4725": Mcp4725Model,
