@@ -72,8 +72,8 @@ def in_words(value: Quantity) -> str:
                 (value.power_mw, 1000, ".2f", "W"),
                 (value.energy_mwh, 1_000_000, ".3f", "kWh"),
             )
-        case LampStatus(level=level):
-            return "level not known" if level is None else f"level {level}"
+        case LampStatus(level=level, failure=failure):
+            return failure or ("level not known" if level is None else f"level {level}")
         case SignalState(group=group, phases=phases):
             now = f"{_PHASES[phases[0].state]}" if phases else "no phase"
             likely = phases[0].likely_ms if phases else None
