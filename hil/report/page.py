@@ -15,8 +15,8 @@ from drivers.errors import InputError
 from hil.judge.compare import Divergence
 from hil.judge.readable import readable
 from hil.judge.reference import Sent
-from hil.report.bench_parts import lateness_html, measurements_html
 from hil.report.account_table import account_html
+from hil.report.bench_parts import lateness_html, measurements_html
 from hil.report.escape import markup
 from hil.report.figures import RULES, duration, number, rows, rules_of
 from hil.report.hours_picture import hours_html
@@ -119,8 +119,18 @@ def _divergence(result: RunResult) -> str:
         f"<b>{number(first.t_ns / 1e6, 3)} ms</b> on wire <b>{markup(first.wire)}</b>; "
         f"{number(comparison.further)} further divergences.</p>"
         f'<table class="bytes"><thead><tr><th>side</th><th>bytes</th><th>reads as</th><th>tick</th></tr></thead><tbody>'
-        f"{_side('expected', first.expected, first)}{_side('got', first.got, first)}</tbody></table>{again}</section>"
+        f"{_side('expected', first.expected, first)}{_side('got', first.got, first)}</tbody></table>"
+        f"{_around(first)}{again}</section>"
     )
+
+
+def _around(first: Divergence) -> str:
+    """What stood around it on all wires; the place itself stands out."""
+    if not first.context:
+        return ""
+    lines = "\n".join(f"<mark>{markup(line)}</mark>" if line[:1] == ">" else markup(line) for line in first.context)
+    digests = f'<p class="note">{markup(first.digests)}</p>' if first.digests else ""
+    return f'<p>Around it, on all wires:</p><pre class="around">{lines}</pre>{digests}'
 
 
 def _side(name: str, sent: Sent | None, first: Divergence) -> str:
