@@ -15,6 +15,7 @@ from drivers.errors import BenchError, InputError
 from drivers.terminal import add_verb, run_verb
 from hil.cli_bench import add_suite
 from hil.cli_desk import add_desk
+from hil.cli_picture import add_picture
 from hil.cli_score import add_score
 from hil.cli_signal import add_signal
 from hil.cli_trace_edit import add_trace_edit
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     add_trace_edit(verbs)
     add_suite(verbs)
     add_score(verbs)
+    add_picture(verbs)
     add_signal(verbs)
     added = add_verb(verbs, "sim", _sim, "a board with peers at every wire, live", "leeze-hil sim --site SITE")
     added.add_argument("--board", metavar="FILE", help="board file or catalog name instead of the site's own")

@@ -29,11 +29,11 @@ MOST_MARKS = 20_000
 
 
 class PathCollector:
-    """Listens to a lit path. Make it before `start`."""
+    """Listens to a lit path for `window_ns`, from `from_ns` or the first rider in lit hours. Make it before `start`."""
 
-    def __init__(self, bench: LitPathBench, window_ns: int = WINDOW_NS) -> None:
+    def __init__(self, bench: LitPathBench, window_ns: int = WINDOW_NS, from_ns: int | None = None) -> None:
         self._bench, self._window_ns = bench, window_ns
-        self._from_ns: int | None = None
+        self._from_ns = from_ns
         self._segments: list[list[tuple[int, int, int, int]]] = [[] for _ in bench.lamps]
         self._level: list[tuple[int, int]] = [(0, 0)] * len(bench.lamps)  # since when, level
         self._riders: list[RiderLane] = []
@@ -50,13 +50,19 @@ class PathCollector:
             for radar in one.radars
         }
 
+    @property
+    def from_ns(self) -> int | None:
+        """When the window begins; None while nobody has ridden in lit hours."""
+        return self._from_ns
+
     def _open(self, t_ns: int) -> bool:
         return self._from_ns is not None and self._from_ns <= t_ns < self._from_ns + self._window_ns
 
     def _output(self, lamp: int, t_ns: int, from_level: int, to_level: int, duration_ns: int) -> None:
         since_ns, level = self._level[lamp]
         self._level[lamp] = (t_ns + duration_ns, to_level)
-        if self._from_ns is None or since_ns > self._from_ns + self._window_ns:
+        from_ns = self._from_ns
+        if from_ns is None or since_ns > from_ns + self._window_ns or t_ns + duration_ns < from_ns:
             return
         segments = self._segments[lamp]
         if t_ns > since_ns:
@@ -71,7 +77,8 @@ class PathCollector:
     def _rider(self, rider: Rider) -> None:
         if self._from_ns is None and self._bench.ledger.passes_in_lit_hours(rider.start_ns, rider.end_ns):
             self._from_ns = max(0, rider.start_ns - 5 * NS_PER_S)
-        if not self._open(rider.start_ns):
+        from_ns = self._from_ns
+        if from_ns is None or rider.end_ns <= from_ns or rider.start_ns >= from_ns + self._window_ns:
             return
         points = [(segment.t0_ns, segment.x0_mm) for segment in rider.segments]
         self._riders.append(RiderLane([*points, (rider.end_ns, rider.x_mm(rider.end_ns))], f"rider {rider.id}"))
