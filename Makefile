@@ -6,8 +6,9 @@ STAMP := $(VENV)/.ready
 
 RPI_GPIO := $(VENV)/rpi-gpio
 EMULATOR := $(VENV)/rgbmatrix-emulator
+MUTMUT := $(VENV)/mutmut
 
-.PHONY: setup test test-long demo bench lock boards-lock machines clean help
+.PHONY: setup test test-long demo bench mutants lock boards-lock machines clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -56,6 +57,17 @@ demo: setup ## both cases on the in-process bench, live in the terminal; report,
 bench: setup ## speed and memory beside named peers, as ratios in one run
 	@$(BIN)/python -m tests.benchmarks
 
+# Not a part of the gate: some two thousand mutants, each with the tests that touch it; about half an hour on one core.
+mutants: setup $(MUTMUT)/.ready ## does every change of the last gate and the lamps' policy fail a test? survivors are listed
+	@PYTHONPATH=$(MUTMUT) $(BIN)/python -m mutmut run
+	@PYTHONPATH=$(MUTMUT) $(BIN)/python -m mutmut results
+
+$(MUTMUT)/.ready: requirements-mutants.lock
+	@rm -rf $(MUTMUT)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--target $(MUTMUT) -r requirements-mutants.lock
+	@touch $@
+
 lock: ## renew requirements.lock (hashes, no index addresses); needs uv
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group dev -o requirements.lock
 
@@ -68,4 +80,4 @@ machines: setup ## one digest on Python 3.11 and 3.13, on amd64 and arm64? a tab
 	@$(BIN)/python tools/same_digest.py
 
 clean: ## remove what set-up and runs have made
-	rm -rf $(VENV) out dist
+	rm -rf $(VENV) out dist mutants
