@@ -35,9 +35,9 @@ class DaliLampKeys(DeviceKeys, frozen=True, kw_only=True):
     """
 
     short_address: ShortAddress
-    check_s: CheckS = 300
+    check_s: CheckS = 600
     power_s: PowerS = 0
-    keepalive_s: KeepaliveS = 60
+    keepalive_s: KeepaliveS = 120
     min_level: LitLevel = 1
     max_level: LitLevel = 254
     power_on_level: Annotated[int, msgspec.Meta(ge=0, le=255, description="arc power level; 255: as before")] = 254

@@ -27,7 +27,7 @@ bench = true
 kind = "memory"
 """
 LAMP = '[devices.lamp-{n}]\npart = "atxled"\nwire = "dali"\nshort_address = {n}\n'
-CHECK_S, KEEPALIVE_S = 300, 60
+CHECK_S, KEEPALIVE_S = 600, 120
 
 
 class Yard:
@@ -85,7 +85,7 @@ class Yard:
         return [(v.ok, v.reason) for v in self.values if isinstance(v, DeviceHealth) and v.source == source]
 
 
-def test_a_dead_gateway_is_noticed_within_a_minute_though_nothing_is_commanded_and_every_lamp_says_so() -> None:
+def test_a_dead_gateway_is_noticed_within_two_minutes_though_nothing_is_commanded_and_every_lamp_says_so() -> None:
     yard = Yard()
     yard.run(100)
     yard.gateway.set_silent(yard.now_ns, 400 * NS_PER_S)
@@ -110,7 +110,7 @@ def test_the_gateway_is_kept_alive_where_no_lamp_asks() -> None:
     assert yard.said("dali") == [(False, "gateway lost")]
 
 
-def test_a_quiet_line_of_six_lamps_is_asked_144_frames_an_hour() -> None:
+def test_a_quiet_line_of_six_lamps_is_asked_72_frames_an_hour() -> None:
     yard = Yard()
     frames, quiet = yard.bus.frames, yard.values.copy()
     yard.run(10 + 3600)
@@ -123,7 +123,7 @@ def test_a_quiet_line_of_six_lamps_is_asked_144_frames_an_hour() -> None:
     ("fault", "failure"),
     [("lamp_failed", "lamp failure"), ("gear_failed", "gear failure"), ("dead", "gear does not answer")],
 )
-def test_a_fault_is_found_within_five_minutes_and_its_end_as_well(n: int, fault: str, failure: str) -> None:
+def test_a_fault_is_found_within_ten_minutes_and_its_end_as_well(n: int, fault: str, failure: str) -> None:
     yard = Yard()
     for on, said in ((True, failure), (False, "")):
         began_ns = yard.now_ns
@@ -253,7 +253,7 @@ def test_energy_of_d4i_gear_is_read_by_lamp_every_so_often_and_waits_for_levels(
     began_ns = yard.now_ns
     while not yard.gateway.gear[1].fading_at(yard.now_ns):
         yard.run(yard.now_ns / NS_PER_S + 0.02)
-    assert yard.now_ns - began_ns < 150 * NS_PER_MS
+    assert yard.now_ns - began_ns < 200 * NS_PER_MS  # what latches a bank belongs together
     yard.run(910)
     assert [
         (value.source, value.energy_mwh, value.power_mw) for value in yard.values if isinstance(value, PowerReading)
