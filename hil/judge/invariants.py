@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from drivers.codecs.dali import level_for_ppm
 from drivers.units import NS_PER_S
 from hil.benches.lit_path import LitPathBench
 from hil.faults.plan import Faults
@@ -18,6 +19,7 @@ AFTER_NS = 15 * NS_PER_S
 """So long after a fault of the case a controller may take to put its lamps right: it starts, asks gear, tells it."""
 
 MOST_SAID = 5
+PPM_PER_PCT = 10_000
 
 
 class LampInvariants:
@@ -55,10 +57,13 @@ class LampInvariants:
         from_ns, level = self._level[lamp]
         origin_ns = self._bench.origin_utc_ns
         while from_ns < until_ns:
-            edge_ns = min(until_ns, self._calendar.next_edge_ns(from_ns + origin_ns) - origin_ns)
-            lit = self._calendar.lit_at(from_ns + origin_ns)
+            edge_ns = min(until_ns, self._calendar.next_change_ns(from_ns + origin_ns) - origin_ns)
+            hours = self._calendar.hours_at(from_ns + origin_ns)
+            lit, base_level = hours.light != "off", self._bench.base_level
+            if hours.base_pct is not None:
+                base_level = level_for_ppm(round(hours.base_pct * PPM_PER_PCT))
             self._hold("lamp-by-day", lamp, not lit and level > 0, from_ns, edge_ns, level)
-            self._hold("lamp-dark", lamp, lit and level < self._bench.base_level, from_ns, edge_ns, level)
+            self._hold("lamp-dark", lamp, lit and level < base_level, from_ns, edge_ns, level)
             from_ns = max(edge_ns, from_ns + 1)
 
     def _hold(self, rule: str, lamp: int, is_bad: bool, from_ns: int, to_ns: int, level: int) -> None:
