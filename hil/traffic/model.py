@@ -21,17 +21,22 @@ from drivers.errors import InputError
 from drivers.units import NS_PER_MS, NS_PER_S
 from hil.traffic.chance import between, draw
 from hil.traffic.rider import Rider, Segment
+from hil.traffic.ways import simulated
 
 SLOWEST_KMH = 3
 FASTEST_KMH = 100
 
 
 class Passage(msgspec.Struct, frozen=True, gc=False):
-    """One rider over the counter: UTC second since 1970, +1 (towards larger x, "in") or -1, km/h. E.g. 24."""
+    """One rider over the counter: UTC second since 1970, +1 (towards larger x, "in") or -1, km/h. E.g. 24.
+
+    `kind` 0 is a recorded passage; the others are those of a simulated crowd (ways.py), and `utc_s` is their beginning.
+    """
 
     utc_s: int
     direction: int
     speed_kmh: int
+    kind: int = 0
 
 
 class TrafficModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +76,8 @@ def mm_s(speed_kmh: int) -> int:
 def trajectory(passage: Passage, rider_id: int, seed: int, model: TrafficModel, origin_utc_ns: int = 0) -> Rider:
     """The ride of one recorded passage; its times count from `origin_utc_ns`. Same arguments, same ride, everywhere."""
     key = draw(seed, rider_id)
+    if passage.kind:
+        return simulated(passage, rider_id, key, model, origin_utc_ns)
     # 10 to 990 ms: the crossing stays within its second whatever the rounding of millimetres does.
     crossing_ns = passage.utc_s * NS_PER_S - origin_utc_ns + between(draw(key, 0), 10, 990) * NS_PER_MS
     speed_mm_s = _speed(passage.speed_kmh, draw(key, 1), model)
@@ -79,14 +86,14 @@ def trajectory(passage: Passage, rider_id: int, seed: int, model: TrafficModel, 
 
     segments: list[Segment] = []
     t_ns, x_mm = crossing_ns, model.counter_mm
-    for lasts_ms, v_mm_s in _pieces(speed_mm_s, abs(first_mm - x_mm), draw(key, 2), model):
+    for lasts_ms, v_mm_s in pieces(speed_mm_s, abs(first_mm - x_mm), draw(key, 2), model):
         t_ns -= lasts_ms * NS_PER_MS
         x_mm -= way * v_mm_s * lasts_ms // 1000
         segments.append(Segment(t_ns, x_mm, way * v_mm_s))
     segments.reverse()
 
     t_ns, x_mm = crossing_ns, model.counter_mm
-    for lasts_ms, v_mm_s in _pieces(speed_mm_s, abs(last_mm - x_mm), draw(key, 3), model):
+    for lasts_ms, v_mm_s in pieces(speed_mm_s, abs(last_mm - x_mm), draw(key, 3), model):
         segments.append(Segment(t_ns, x_mm, way * v_mm_s))
         t_ns += lasts_ms * NS_PER_MS
         x_mm += way * v_mm_s * lasts_ms // 1000
@@ -104,10 +111,10 @@ def _speed(recorded_kmh: int, bits: int, model: TrafficModel) -> int:
     return 40_000_000 // between(bits, low * 1000 - 500, high * 1000 + 499)  # 144 km/h are 40 m/s
 
 
-def _pieces(speed_mm_s: int, way_mm: int, key: int, model: TrafficModel) -> list[tuple[int, int]]:
+def pieces(speed_mm_s: int, way_mm: int, key: int, model: TrafficModel) -> list[tuple[int, int]]:
     """(milliseconds, mm/s) from the counter outwards until `way_mm` is covered; the last one ends there."""
     step_ms, most_mm_s = model.step_ms, model.accel_mm_s2 * model.step_ms // 1000
-    pieces: list[tuple[int, int]] = []
+    made: list[tuple[int, int]] = []
     v_mm_s, number = speed_mm_s, 0
     wanted_mm_s = speed_mm_s
     while way_mm > 0:
@@ -123,6 +130,6 @@ def _pieces(speed_mm_s: int, way_mm: int, key: int, model: TrafficModel) -> list
             wanted_mm_s = max(speed_mm_s * permille // 1000, 1)
         if v_mm_s * lasts_ms >= way_mm * 1000:
             lasts_ms = -(-way_mm * 1000 // v_mm_s)
-        pieces.append((lasts_ms, v_mm_s))
+        made.append((lasts_ms, v_mm_s))
         way_mm -= v_mm_s * lasts_ms // 1000
-    return pieces
+    return made

@@ -8,12 +8,14 @@ A traffic file is JSON lines, so that it can be read as a stream and looked at w
 
 First the header: `site`, the local dates of the first and last passage, and what the importer counted. Then one line a
 passage: UTC second since 1970, direction (1 is "in" and rides towards larger x, -1 is "out"), km/h; times never fall.
+
+Version 2, a simulated crowd, has a fourth number: the kind (hil/traffic/ways.py), 0 for a rider like those recorded.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,7 +24,8 @@ import msgspec
 from drivers.errors import InputError
 from drivers.units import FOREVER_NS, NS_PER_S
 from hil.traffic.model import FASTEST_KMH, SLOWEST_KMH, Passage, TrafficModel, trajectory
-from hil.traffic.rider import Rider
+from hil.traffic.rider import GHOST_IDS, Rider
+from hil.traffic.ways import CLUTTER, KINDS
 
 _MAX_LINE = 1 << 16
 
@@ -51,7 +54,7 @@ class PassageReader:
         self.cut_bytes = 0
         self.line_number = 0
         self._last_utc_s = 0
-        self._decode = msgspec.json.Decoder(tuple[int, int, int]).decode
+        self._decode: Callable[[bytes], tuple[int, ...]] = msgspec.json.Decoder(tuple[int, int, int]).decode
         self._file = self._open()
         self.header = self._read_header()
         self.offset = self._file.tell()
@@ -75,7 +78,7 @@ class PassageReader:
             self._file.close()
             return None
         try:
-            utc_s, direction, speed_kmh = self._decode(line)
+            utc_s, direction, speed_kmh, *rest = self._decode(line)
         except msgspec.MsgspecError:
             raise self._wrong("is no passage") from None
         if direction not in (1, -1):
@@ -84,8 +87,10 @@ class PassageReader:
             raise self._wrong(f"has {speed_kmh} km/h ({SLOWEST_KMH} to {FASTEST_KMH} can be ridden)")
         if utc_s < self._last_utc_s:
             raise self._wrong("goes back in time")
+        if rest and rest[0] not in KINDS:
+            raise self._wrong(f"has kind {rest[0]} (known: {', '.join(map(str, KINDS))})")
         self._last_utc_s = utc_s
-        return Passage(utc_s, direction, speed_kmh)
+        return Passage(utc_s, direction, speed_kmh, *rest)
 
     def position(self) -> dict[str, int]:
         """Where reading stands, for `seek`."""
@@ -134,10 +139,12 @@ class PassageReader:
         )
         try:
             header = msgspec.json.decode(self._file.readline(_MAX_LINE), type=TrafficHeader)
-            if header.format == "leeze-traffic" and header.version == 1:
+            if header.format == "leeze-traffic" and header.version in (1, 2):
+                if header.version == 2:
+                    self._decode = msgspec.json.Decoder(tuple[int, int, int, int]).decode
                 return header
             if header.format == "leeze-traffic":
-                wrong = f"{self.path}: traffic version {header.version}; this program reads version 1"
+                wrong = f"{self.path}: traffic version {header.version}; this program reads versions 1 and 2"
         except (msgspec.MsgspecError, UnicodeDecodeError):
             pass
         self._file.close()
@@ -148,11 +155,26 @@ class PassageReader:
         return InputError(f"{self.path}: line {self.line_number} {what}; it should read like [1708299244,1,24]")
 
 
+def write_traffic(path: Path, header: TrafficHeader, passages: Iterable[Passage]) -> int:
+    """Write a traffic file of version 2, row by row; gives the number of rows. Raises InputError."""
+    count = 0
+    try:
+        with path.open("wb") as file:
+            file.write(msgspec.json.encode(header) + b"\n")
+            for one in passages:
+                file.write(b"[%d,%d,%d,%d]\n" % (one.utc_s, one.direction, one.speed_kmh, one.kind))
+                count += 1
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    return count
+
+
 class RiderSource:
     """The riders of a traffic file in the order their rides start, which is not the order they pass the counter in.
 
     A ride begins before its passage, the slower the earlier; so the file is read ahead by the model's longest lead and
-    the riders wait in a heap: some tens of them, however long the file. A rider's id is its number in the file, from 0.
+    the riders wait in a heap: some tens of them, however long the file. A rider's id is its number in the file, from 0;
+    clutter is numbered from GHOST_IDS.
 
     Args:
         path: a traffic file.
@@ -170,6 +192,7 @@ class RiderSource:
         self._lead_ns = self.model.longest_lead_ns
         self._waiting: list[tuple[int, int, Passage, Rider]] = []
         self._next_index = 0
+        self._next_ghost = GHOST_IDS
         self._read_until_ns = -FOREVER_NS
 
     def __iter__(self) -> Iterator[Rider]:
@@ -195,19 +218,21 @@ class RiderSource:
         return {
             "reader": self.reader.position(),
             "next_index": self._next_index,
+            "next_ghost": self._next_ghost,
             "count": self.count,
             "read_until_ns": self._read_until_ns,
-            "waiting": sorted([i, p.utc_s, p.direction, p.speed_kmh] for _, i, p, _ in self._waiting),
+            "waiting": sorted([i, p.utc_s, p.direction, p.speed_kmh, p.kind] for _, i, p, _ in self._waiting),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot made with the same file, seed, model and origin."""
         self.reader.seek(state["reader"])
         self._next_index, self.count = state["next_index"], state["count"]
+        self._next_ghost = state["next_ghost"]
         self._read_until_ns = state["read_until_ns"]
         self._waiting = []
-        for index, utc_s, direction, speed_kmh in state["waiting"]:
-            self._push(index, Passage(utc_s, direction, speed_kmh))
+        for index, *passage in state["waiting"]:
+            self._push(index, Passage(*passage))
 
     def close(self) -> None:
         """Close the file, which closes by itself after the last rider."""
@@ -220,8 +245,12 @@ class RiderSource:
             if passage is None:
                 self._read_until_ns = FOREVER_NS
                 return
-            self._push(self._next_index, passage)
-            self._next_index += 1
+            if passage.kind == CLUTTER:  # riders keep their numbers, and so their ways, with and without clutter
+                self._push(self._next_ghost, passage)
+                self._next_ghost += 1
+            else:
+                self._push(self._next_index, passage)
+                self._next_index += 1
             self._read_until_ns = passage.utc_s * NS_PER_S - self.origin_utc_ns
 
     def _push(self, index: int, passage: Passage) -> None:

@@ -12,6 +12,9 @@ import msgspec
 
 from drivers.units import NS_PER_S
 
+GHOST_IDS = 1_000_000
+"""Ids from here on belong to clutter: radars see it, nobody owes it light."""
+
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
     """From `t0_ns` on, at `x0_mm`, with `v_mm_s` (negative towards smaller x, 0 standing), until the next segment.

@@ -76,8 +76,8 @@ def test_a_file_that_is_no_traffic_is_refused_with_the_way_to_make_one(tmp_path:
 
 
 def test_a_later_version_and_a_missing_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="version 2"):
-        PassageReader(traffic(tmp_path, [], HEADER.replace('"version":1', '"version":2')))
+    with pytest.raises(InputError, match="version 3"):
+        PassageReader(traffic(tmp_path, [], HEADER.replace('"version":1', '"version":3')))
     for path in (tmp_path / "nowhere.traffic", tmp_path):
         with pytest.raises(InputError, match="cannot be read"):
             PassageReader(path)
