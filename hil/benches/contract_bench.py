@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 from boards.parts import contents, part_name
@@ -45,6 +46,20 @@ class BoardDied(Exception):  # noqa: N818 - a fact
 
 Heard = Callable[[bytes, int], None]
 """Told of bytes from the board, and of the machine's time when they came."""
+
+
+@contextmanager
+def before_the_rest() -> Iterator[None]:
+    """This thread in real time, where it may; its children are not."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 class Port(Protocol):
@@ -113,6 +128,8 @@ class RealTimeBench(InProcessBench):
         self.boards: Mapping[str, BoardDescription] = {}
         self.site: Site | None = None
         self.lateness = Lateness()
+        self.ahead_ns = 0
+        """Peers run so much ahead of the boards: what they say takes that long to get there."""
         self.progress: Callable[[int, int], None] = lambda done_ns, total_ns: None
         self.late_start_ns = 0
         """How long after its planned time the run began."""
@@ -198,7 +215,7 @@ class RealTimeBench(InProcessBench):
 
     def power_on(self, slot: Slot, now_ns: int) -> None:
         """Tell the board the time; its wires carry from now on."""
-        utc_ns = self.origin_utc_ns + self._case_ns(self.clock.now_ns()) + slot.clock_off_ns
+        utc_ns = self.origin_utc_ns + self._board_ns(self.clock.now_ns()) + slot.clock_off_ns
         self.remote[slot.name].power_on(utc_ns)
         slot.starts += 1
         slot.last_tick_ns = now_ns - 1
@@ -209,7 +226,7 @@ class RealTimeBench(InProcessBench):
 
     def _tell_time(self, slot: Slot, now_ns: int) -> None:
         """A step of its wall clock; at its start it is told by `power_on`."""
-        utc_ns = self.origin_utc_ns + self._case_ns(self.clock.now_ns()) + slot.clock_off_ns
+        utc_ns = self.origin_utc_ns + self._board_ns(self.clock.now_ns()) + slot.clock_off_ns
         self.remote[slot.name].set_time(utc_ns)
 
     def power_off(self, slot: Slot, now_ns: int) -> None:
@@ -220,15 +237,8 @@ class RealTimeBench(InProcessBench):
 
     def run(self, until_ns: int) -> None:
         """Let the machine's clock come to `until_ns` of the case, in real time where we may."""
-        try:
-            os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
-        except OSError:
+        with before_the_rest():
             self._run(until_ns)
-            return
-        try:
-            self._run(until_ns)
-        finally:
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
     def _run(self, until_ns: int) -> None:
         """Let the machine's clock come to `until_ns` of the case. Raises BoardDied, Blocked."""
@@ -255,7 +265,8 @@ class RealTimeBench(InProcessBench):
                 now_fds = {port.fileno() for port in ports} - {None}
                 if now_fds != set(by_fd):
                     return self._run(until_ns)
-            wake_ns = min(self._clock_ns(min(until_ns, min(self._wakes, default=FOREVER_NS))), self._look_ns)
+            next_ns = min(until_ns, min(self._wakes, default=FOREVER_NS))
+            wake_ns = min(self._clock_ns(next_ns) - self.ahead_ns, self._look_ns)
             for port in ports:
                 wake_ns = min(wake_ns, port.wake_ns)
             self._sleep(poll, by_fd, wake_ns)
@@ -297,6 +308,11 @@ class RealTimeBench(InProcessBench):
         return repeat
 
     def _case_ns(self, clock_ns: int) -> int:
+        """The time that peers have come to."""
+        return (clock_ns - self.start_ns + self.ahead_ns) * self.speed
+
+    def _board_ns(self, clock_ns: int) -> int:
+        """The time at the boards."""
         return (clock_ns - self.start_ns) * self.speed
 
     def _clock_ns(self, case_ns: int) -> int:
@@ -305,6 +321,6 @@ class RealTimeBench(InProcessBench):
 
 def span_error(bench: RealTimeBench, span_ns: int) -> float:
     """By how much the run was longer than its span, as a share of it: 0.001 is 0.1 %."""
-    took_ns = bench.ended_ns - bench.start_ns - bench.from_ns // bench.speed
+    took_ns = bench.ended_ns + bench.ahead_ns - bench.start_ns - bench.from_ns // bench.speed
     wanted_ns = (span_ns - bench.from_ns) // bench.speed
     return (took_ns - wanted_ns) / wanted_ns if wanted_ns else 0.0
