@@ -21,7 +21,6 @@ from hil.cli_signal import add_signal
 from hil.cli_strength import add_strength
 from hil.cli_trace_edit import add_trace_edit
 from hil.cli_traffic import add_traffic
-from hil.cli_traffic import add_traffic
 from hil.screen import ProgressBar, console_here
 
 
@@ -41,7 +40,6 @@ def _parser() -> argparse.ArgumentParser:
     _import_parser(verbs)
     _trace_parser(verbs)
     add_trace_edit(verbs)
-    add_traffic(verbs)
     add_traffic(verbs)
     add_suite(verbs)
     add_rig(verbs)
