@@ -20,11 +20,15 @@ def write_junit(path: Path, results: Sequence[RunResult], *, suite: str = "leeze
 
 
 def junit(results: Sequence[RunResult], *, suite: str = "leeze-hil") -> bytes:
-    """The XML as UTF-8. "no-reference" becomes skipped: nothing was proved, nothing was wrong. Times are wall time."""
+    """The XML as UTF-8. Times are wall time.
+
+    "no-reference" becomes skipped: nothing was proved, nothing was wrong. "blocked" becomes an error: the rig is at
+    fault. Bench, digest, measurements with their limits and lateness stand as properties.
+    """
     counts = {
         "tests": str(len(results)),
         "failures": str(_count(results, "failed")),
-        "errors": "0",
+        "errors": str(_count(results, "blocked")),
         "skipped": str(_count(results, "no-reference")),
         "time": _seconds(sum(round(result.wall_s * 1000) for result in results)),
     }
@@ -39,16 +43,36 @@ def junit(results: Sequence[RunResult], *, suite: str = "leeze-hil") -> bytes:
 def _case(parent: ET.Element, suite: str, result: RunResult) -> None:
     time = _seconds(round(result.wall_s * 1000))
     case = ET.SubElement(parent, "testcase", {"classname": clean(suite), "name": clean(result.case), "time": time})
+    known = ET.SubElement(case, "properties")
+    for name, value in properties(result):
+        ET.SubElement(known, "property", {"name": clean(name), "value": clean(value)})
+    again = f"\nrun it again: {result.command}" if result.command else ""
     if result.verdict == "failed":
         failure = ET.SubElement(case, "failure", {"message": clean(result.reason), "type": "divergence"})
-        again = f"\nrun it again: {result.command}" if result.command else ""
         failure.text = clean(result.explanation + again)
+    elif result.verdict == "blocked":
+        error = ET.SubElement(case, "error", {"message": clean(result.reason), "type": "blocked"})
+        error.text = clean(result.explanation + again)
     elif result.verdict == "no-reference":
         ET.SubElement(case, "skipped", {"message": clean(result.reason)})
     told = [f"digest {result.digest}"] if result.digest else []
     told += [f"command {result.command}"] if result.command else []
     if told:
         ET.SubElement(case, "system-out").text = clean("\n".join(told))
+
+
+def properties(result: RunResult) -> list[tuple[str, str]]:
+    """What JUnit shows beside the verdict: (name, value), e.g. ``("first light [ms]", "412 (at most 500)")``."""
+    found = [("bench", result.bench), ("verdict", result.verdict)]
+    found += [("digest", result.digest)] if result.digest else []
+    for one in result.measurements:
+        limits = [f"at least {one.low:g}"] if one.low is not None else []
+        limits += [f"at most {one.high:g}"] if one.high is not None else []
+        told = f"{one.value:g}" + (f" ({', '.join(limits)})" if limits else "")
+        found.append((f"{one.name} [{one.unit}]", told))
+    if result.lateness_us is not None:
+        found += [(f"lateness {name} [us]", f"{result.lateness_us[name]:g}") for name in ("p50", "p99", "max")]
+    return found
 
 
 def _count(results: Sequence[RunResult], verdict: str) -> int:

@@ -11,7 +11,7 @@ from drivers.errors import InputError
 from hil.judge.compare import compare
 from hil.judge.reference import Sent
 from hil.report.junit import junit, write_junit
-from hil.report.result import RunResult
+from hil.report.result import Measurement, RunResult
 
 EXPECTED = [Sent(7, 140_000_000, "west/dali", b"h0AFE\n")]
 GOT = [Sent(7, 140_000_000, "west/dali", b"h0AFD\n")]
@@ -50,8 +50,26 @@ def test_a_failure_carries_the_divergence_and_the_command() -> None:
 
 def test_passed_has_no_failure_and_no_reference_is_skipped_with_a_reason() -> None:
     passed, unproved = ET.fromstring(junit([PASSED, UNPROVED]))[0]
-    assert [child.tag for child in passed] == ["system-out"]
-    assert [(child.tag, child.attrib["message"]) for child in unproved] == [("skipped", "no reference to compare with")]
+    assert [child.tag for child in passed] == ["properties", "system-out"]
+    assert [child.tag for child in unproved] == ["properties", "skipped"]
+    assert unproved[1].attrib["message"] == "no reference to compare with"
+
+
+def test_blocked_is_an_error_and_measurements_are_properties_with_their_limits() -> None:
+    blocked = RunResult(case="torn", verdict="blocked", blocked=("west/dali: no echo; is the adapter plugged in?",))
+    light = Measurement("first light", 412.5, "ms", None, 500, True)
+    late = {"count": 9, "p50": 80, "p99": 200, "p999": 300, "max": 310, "histogram": {"le_us": [], "count": [9]}}
+    passed = RunResult(
+        case="ok", verdict="passed", digest="ab", bench="process", measurements=(light,), lateness_us=late
+    )
+    suite = ET.fromstring(junit([blocked, passed]))[0]
+    assert (suite.attrib["errors"], suite.attrib["failures"]) == ("1", "0")
+    error = suite[0].find("error")
+    assert error is not None
+    assert "no echo" in error.attrib["message"]
+    properties = {one.attrib["name"]: one.attrib["value"] for one in suite[1].iter("property")}
+    assert properties["first light [ms]"] == "412.5 (at most 500)"
+    assert (properties["bench"], properties["digest"], properties["lateness p50 [us]"]) == ("process", "ab", "80")
 
 
 def test_no_results_still_make_a_suite() -> None:
@@ -63,7 +81,7 @@ def test_no_results_still_make_a_suite() -> None:
 def test_hostile_names_stay_names(case: str, command: str) -> None:
     parsed = ET.fromstring(junit([RunResult(case=case, verdict="failed", command=command)], suite=case))
     assert len(parsed[0]) == 1
-    assert {child.tag for child in parsed[0][0]} <= {"failure", "system-out"}
+    assert {child.tag for child in parsed[0][0]} <= {"failure", "system-out", "properties"}
     if case.isprintable():
         assert parsed[0][0].attrib["name"] == case
 
