@@ -91,7 +91,7 @@ class Bench:
         self.segments: list[tuple[int, int, int]] = []
         """(lamp, from, to): every change of what a lamp shows."""
         self._near, far = memory_pair("dali")
-        self.gateway = DaliGateway("dali", far, [0, 1], self._shown, level=BASE)
+        self.gateway = DaliGateway("dali", far, [0, 1], self._shown, level=BASE, fade_code=2)
         self._near.receiver = lambda data, t_ns: self._answered(data)
         self.asked_ns = 0
         """When something was last said on the lamps' bus."""
@@ -221,7 +221,7 @@ def test_a_controller_tells_systemd_status_and_metrics_how_it_is_and_stops_when_
     assert picture["relays"] == {"relay": {"holds": True, "mode": "pulse"}}
     assert picture["lamps"] == {"lamp-1": BASE, "lamp-2": BASE}, picture["devices"]
     assert picture["loop"]["ticks"] > 0
-    assert set(picture["devices"]) == {"dali", "lamp-1", "lamp-2", "radar-1", "relay"}
+    assert set(picture["devices"]) == {"dali", "dali/lamps", "lamp-1", "lamp-2", "radar-1", "relay"}
     with urllib.request.urlopen(f"http://{picture['metrics']['address']}/metrics", timeout=60) as answer:
         assert b'leeze_relay_holds{relay="relay"} 1.0' in answer.read()
 
