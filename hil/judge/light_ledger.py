@@ -107,6 +107,8 @@ class LightLedger:
         self._riders: list[tuple[int, int, list[_Claim]]] = []  # heap: when done, number, claims
         self._number = 0
         self._riders_owed = self._riders_lit = self._met = self._met_full = 0
+        self.left_out: frozenset[int] = frozenset()
+        """Lamps that nobody can reach (their gateway is dead): what is owed of them is not asked."""
         self.misses: list[tuple[int, int]] = []
         """The first lamps that were owed and not full: (owed from, number of the lamp). For people who look for why."""
 
@@ -126,7 +128,7 @@ class LightLedger:
         owed_to = self.false_light.owed
         for from_ns, to_ns, lamp, known in walk.owed:
             owed_to(lamp, from_ns, to_ns)
-            if known and (to_ns := self.lit_until_ns(from_ns, to_ns)) > from_ns:
+            if known and lamp not in self.left_out and (to_ns := self.lit_until_ns(from_ns, to_ns)) > from_ns:
                 claims.append(_Claim(from_ns, to_ns, lamp, True))
         for t_ns, lamp, _ in walk.near:
             if self.lit_hours.lit_at(t_ns + self.origin_utc_ns):

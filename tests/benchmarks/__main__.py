@@ -1,7 +1,8 @@
 """``python -m tests.benchmarks [NAME…] [--weeks N] [--kills N]``: every ``bench_NAME.py`` here, in one run.
 
 Ratios are between two things measured in the same run; `docs/performance.md` says which. `--weeks` makes bench_replay
-run so many recorded weeks instead of some days (a week takes about a minute and a half). `--kills` makes bench_flight
+run so many recorded weeks instead of some days (a week takes about a minute and a half), and bench_kanalpromenade all
+of its tables. `--kills` makes bench_flight
 kill so many processes and cut the power so often (a kill takes about two and a half seconds).
 """
 
@@ -38,6 +39,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("name", nargs="*", help=f"one or more of: {', '.join(known)}; default all")
     parser.add_argument("--weeks", type=int, choices=range(1, 5), help="weeks of recorded traffic for bench_replay")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="bench_kanalpromenade keeps each run's result there"
+    )
     parser.add_argument("--kills", type=int, help="kills and power cuts for bench_flight")
     said = parser.parse_args()
     if unknown := set(said.name) - set(known):
@@ -48,7 +52,8 @@ def main() -> int:
         module = importlib.import_module(f"tests.benchmarks.bench_{name}")
         began_ns = clock.now_ns()
         print(f"\n{name}: {module.__doc__.strip().partition(chr(10))[0]}", flush=True)
-        more = {"weeks": said.weeks} if name == "replay" and said.weeks else {}
+        more = {"weeks": said.weeks} if name in ("replay", "kanalpromenade") and said.weeks else {}
+        more |= {"keep": said.keep} if name == "kanalpromenade" and said.keep else {}
         more |= {"kills": said.kills} if name == "flight" and said.kills else {}
         for key, value in module.run(**more).items():
             print(f"  {key:32} {_shown(value)}")
