@@ -121,6 +121,11 @@ def _check(said: argparse.Namespace) -> int:
     names = _controllers(site) if said.controller is None else [said.controller]
     for name in names:
         assemble(site, controller=name, board=said.board, link_for=lambda wire, _: memory_pair(wire)[0])
+    if isinstance(site, LightingSite):
+        from controllers.lighting.site_checks import warnings
+
+        for warning in warnings(site):
+            print(f"{said.site}: warning: {warning}")
     print(f"{said.site}: fine, {_about(site)}")
     return 0
 

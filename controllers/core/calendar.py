@@ -136,6 +136,11 @@ class LightCalendar:
         """The first moment after `utc_ns` at which lit becomes dark or dark lit; FOREVER_NS if none in 400 days."""
         return self._lit.next_edge_ns(utc_ns)
 
+    def zone_offset_s(self, utc_ns: int) -> int:
+        """How far local time is ahead of UTC then, e.g. 3600."""
+        offset = datetime.fromtimestamp(utc_ns // NS_PER_S, self.zone).utcoffset() or timedelta(0)
+        return int(offset.total_seconds())
+
     def sun_up_at(self, utc_ns: int) -> bool:
         """Whether the sun is above the horizon."""
         return self._sun.at(utc_ns)

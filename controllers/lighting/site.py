@@ -167,6 +167,9 @@ def check(site: LightingSite, origin: str) -> LightingSite:
                 raise InputError(
                     f"{at}.neighbours.{device}: {other!r} is no other controller; known: {', '.join(names)}"
                 )
+    from controllers.lighting.site_checks import check_places
+
+    check_places(site, origin)
     return site
 
 

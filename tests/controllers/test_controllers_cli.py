@@ -136,8 +136,15 @@ class Far:
         self.path.unlink(missing_ok=True)
 
 
+def _answer(line: str) -> bytes:
+    """What gear says that is well, keeps what it should, and does not know what it shows."""
+    if int(line[1:3], 16) & 1 and int(line[3:], 16) >= 0x90:
+        return {"90": b"J00\n", "A0": b"JFF\n", "A5": b"J20\n", "A8": b"J55\n"}.get(line[3:], b"JFE\n")
+    return b"N\n"
+
+
 class Street:
-    """A running controller, its radar, and a gateway that carries everything out and whose gear says nothing."""
+    """A running controller, its radar, and a gateway that carries everything out; its gear is well and says little."""
 
     def __init__(self, folder: Path, *options: str, stale_ms: int = 600_000, radar: bool = True) -> None:
         self.radar, self.dali = Far(folder / "radar"), Far(folder / "dali")
@@ -168,7 +175,7 @@ class Street:
             *lines, self._half = (self._half + os.read(self.dali.fd, 4096).decode()).split("\n")
             for line in lines:
                 self._carry_out(line)
-                os.write(self.dali.fd, b"N\n" * (2 if line[0] == "t" else 1))
+                os.write(self.dali.fd, _answer(line) * (2 if line[0] == "t" else 1))
 
     def _carry_out(self, line: str) -> None:
         self.frames.append(line)
