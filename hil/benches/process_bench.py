@@ -12,13 +12,16 @@ from pathlib import Path
 
 from boards.schema import BoardDescription
 from controllers.lighting.site import LightingSite
+from drivers.errors import BenchError
 from drivers.links.mqtt import MqttSettings
 from drivers.units import NS_PER_MS
 from hil.benches.contract_bench import Blocked, Port, RealTimeBench
+from hil.benches.mock_i2c import MockI2c
 from hil.benches.process_boards import (
     BrokerAccess,
     board_toml,
     derived,
+    i2c_chips,
     site_toml,
     standing_in,
     topic,
@@ -43,6 +46,7 @@ class ProcessBench(RealTimeBench):
         """Broker, ports, files, programs; then wait for all of them."""
         begun_ns = self.clock.now_ns()
         self._stack = ExitStack()
+        self._i2c: dict[str, dict[str, str]] = {}
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="leeze-bench-")))
         assert self.site is not None
         site = self.site
@@ -57,7 +61,7 @@ class ProcessBench(RealTimeBench):
         for name in self.boards:
             lines = next((str(port.path) for port in self._lines() if port.name.startswith(f"{name}/")), "")
             words = run_words(site_file, name if isinstance(site, LightingSite) else None)
-            program = Program(name, words, folder, environment(LEEZE_GPIO=lines))
+            program = Program(name, words, folder, environment(LEEZE_GPIO=lines, **self._i2c.get(name, {})))
             self._stack.callback(program.stop)
             self.remote[name] = program
             program.start()
@@ -148,9 +152,20 @@ class ProcessBench(RealTimeBench):
                     places[wire] = str(folder / f"{name}-{wire}.gpio")
                     port = LinesPort(at, Path(places[wire]))
                 case _:
-                    raise Blocked(f"{at}: no case says yet what chips are on an I2C bus; run this case in process")
+                    self._chips(name, at, board, wire)
+                    continue
             self._add(at, port)
         return places
+
+    def _chips(self, name: str, at: str, board: BoardDescription, wire: str) -> None:
+        """An emulated /dev/i2c-1 with the board's chips, for its program alone. Raises Blocked."""
+        if name in self._i2c:
+            raise Blocked(f"{at}: this bench emulates one I2C bus a board; run this case in process")
+        try:
+            emulated = self._stack.enter_context(MockI2c(i2c_chips(board, wire)))
+        except BenchError as missing:
+            raise Blocked(f"{at}: I2C: {missing}") from None
+        self._i2c[name] = emulated.environment
 
     def _add(self, name: str, port: Port) -> None:
         self.ports[name] = port

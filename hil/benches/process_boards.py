@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from boards.parts import part_name
+from boards.keys import Parity
+from boards.parts import part_name, part_of
 from boards.schema import BoardDescription
 from boards.wires import GpioWire, I2cWire, MatrixWire, MemoryWire, MqttWire, PwmWire, UartWire, UdpWire, Wire
 from controllers.greenwave.site import GreenwaveSite
@@ -47,6 +48,9 @@ def wire_baud(board: BoardDescription, name: str) -> int:
 
 def standing_in(wire: Wire, name: str, board: BoardDescription) -> str:
     """What the rig stands in with: "port", "broker", "panel", "lines" or "i2c". Raises Blocked for other wires."""
+    parts = [part_of(said) for said in board.devices.values() if said.wire == name]
+    if isinstance(wire, I2cWire) or (isinstance(wire, MemoryWire) and any("i2c" in one.wire_kinds for one in parts)):
+        return "i2c"
     if isinstance(wire, UartWire | MemoryWire):
         return "port"
     if isinstance(wire, MqttWire | UdpWire):
@@ -55,13 +59,25 @@ def standing_in(wire: Wire, name: str, board: BoardDescription) -> str:
         return "panel"
     if isinstance(wire, GpioWire):
         return "lines"
-    if isinstance(wire, I2cWire):
-        return "i2c"
     assert isinstance(wire, PwmWire)
     raise Blocked(
         f"{board.name}: $.wires.{name}: PWM of the kernel needs hardware; "
         "run this case in process, or on hardware with --bench hardware"
     )
+
+
+def i2c_chips(board: BoardDescription, name: str) -> dict[int, str]:
+    """The parts on an I2C wire by address, for hil.benches.mock_i2c."""
+    return {
+        int(said.address): part_name(said)  # type: ignore[attr-defined]
+        for said in board.devices.values()
+        if said.wire == name
+    }
+
+
+def _parity(board: BoardDescription, name: str) -> Parity:
+    """The one that the part at a wire in memory would have."""
+    return next((part_of(said).parities[0] for said in board.devices.values() if said.wire == name), "N")
 
 
 def topic(name: str) -> str:
@@ -78,7 +94,7 @@ def derived(
         match standing_in(said, wire, board):
             case "port":
                 baud = said.baud if isinstance(said, UartWire) and said.baud else wire_baud(board, wire)
-                parity = said.parity if isinstance(said, UartWire) and "://" in places[wire] else "N"
+                parity = said.parity if isinstance(said, UartWire) else _parity(board, wire)
                 wires[wire] = UartWire(port=places[wire], baud=baud, parity=parity)
             case "broker":
                 assert broker is not None
@@ -100,7 +116,7 @@ def derived(
             case "lines":
                 wires[wire] = GpioWire(driver="gpiozero", factory="leeze")
             case _:
-                wires[wire] = said
+                wires[wire] = said if isinstance(said, I2cWire) else I2cWire()
     return msgspec.structs.replace(board, wires=wires, bench=True)
 
 
