@@ -55,7 +55,9 @@ class DaliLine:
     def join(self, groups: Mapping[int, frozenset[int]]) -> None:
         """Gear as it is after commissioning: members by group, by their numbers; no write is counted."""
         for number, gear in self.gear.items():
-            gear.groups = sum(1 << group for group, members in groups.items() if number in members)
+            gear.groups = 0
+            for group, members in groups.items():
+                gear.groups |= (number in members) << group
 
     def _learn(self) -> None:
         """Which gear has which short address."""
