@@ -18,7 +18,7 @@ from hil.cli_desk import add_desk
 from hil.cli_picture import add_picture
 from hil.cli_score import add_score
 from hil.cli_signal import add_signal
-from hil.cli_strength import add_strength
+from hil.cli_strength import add_faults, add_strength
 from hil.cli_trace_edit import add_trace_edit
 from hil.cli_traffic import add_traffic
 from hil.screen import ProgressBar, console_here
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--start", type=_moment, help="wall time at the start, e.g. 2026-02-20T22:00:00+01:00")
     add_desk(verbs, _positive)
     add_strength(verbs)
+    add_faults(verbs)
     added = add_verb(verbs, "cases", _cases, "the cases that come with Leeze", "leeze-hil cases")
     added = add_verb(verbs, "demo", _demo, "both cases, live, with report and traces", "leeze-hil demo --out out")
     added.add_argument("--out", type=Path, default=Path("out"), help="folder to write into, default out")

@@ -133,11 +133,7 @@ class Leeze:
 
     def assert_well(self) -> None:
         """The boards of all runs were well at their end. Raises CaseFailedError."""
-        told = [
-            f"board health after {result.case}: {said}"
-            for result, health in self._healths
-            for said in health.troubles()
-        ]
+        told = [f"{run.case}: board health: {said}" for run, health in self._healths for said in health.troubles()]
         if told:
             raise CaseFailedError("\n".join(told))
 

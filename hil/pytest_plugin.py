@@ -89,7 +89,7 @@ class CaseFile(pytest.File):
 
 
 class CaseItem(pytest.Item):
-    """One case. The run is its set-up: a broken bench is an error and no failure. The boards' health is its teardown."""
+    """One case. The run is its set-up: a broken bench is an error and no failure. Health is its teardown."""
 
     _run: CaseRun | None = None
 

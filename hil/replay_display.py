@@ -227,6 +227,7 @@ def _bench(
     if request.plant is not None:
         bench.bench.add_start_listener(request.plant)
     collectors[0].watch(bench)
+    logs[0].contents = bench.contents
     return logs[0], collectors[0], bench, recorder
 
 

@@ -191,6 +191,7 @@ def replay(
         drive.run(bench, span_ns, hours, lambda: snapshot_bytes({"run": about, **bench.snapshot()}))
         digest = bench.finish()
     for log in logs:
+        log.contents = bench.contents
         log.saw_light = invariants.highest >= bench.full_level
     figures = {"leeze": bench.ledger.figures()} | (bench.rules.figures() if bench.rules is not None else {})
     frames = bench.radar_frames

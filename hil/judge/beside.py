@@ -27,6 +27,7 @@ def with_context(verdict: Verdict, log: SentLog, digest: str = "", expected_dige
         return verdict
     contents = dict.fromkeys(log.wires, "bytes")
     contents |= {wire: name for wire in log.wires if (name := wire.partition("/")[2]) in ("dali", "panel")}
+    contents |= log.contents
     told = ""
     if digest and expected_digest:
         told = (

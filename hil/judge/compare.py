@@ -20,6 +20,10 @@ from hil.judge.reference import Sent
 __all__ = ["Divergence", "Sent", "Tolerance", "Verdict", "compare"]
 
 
+SHOWN_B = 48
+"""Of each side so many bytes are shown in text; the JSON object has them all."""
+
+
 class Divergence(msgspec.Struct, frozen=True):
     """One place where the two sides part: another value, another time, a missing frame or a surplus one.
 
@@ -53,7 +57,9 @@ class Divergence(msgspec.Struct, frozen=True):
             return "nothing"
         when = f" at tick {sent.tick}, {_ms(sent.t_ns)}" if (sent.tick, sent.t_ns) != (self.tick, self.t_ns) else ""
         meaning = readable(sent.data, self.content)
-        return (sent.data.hex(" ") or "no bytes") + (f"  ({meaning})" if meaning else "") + when
+        more = f" ... ({len(sent.data)} bytes)" if len(sent.data) > SHOWN_B else ""
+        hexed = (sent.data[:SHOWN_B].hex(" ") or "no bytes") + more
+        return hexed + (f"  ({meaning})" if meaning else "") + when
 
 
 class Verdict(msgspec.Struct, frozen=True):

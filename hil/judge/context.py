@@ -12,7 +12,7 @@ from hil.judge.readable import readable
 
 LINES = 20
 _AFTER = 6
-_SHOWN_B = 16
+_SHOWN_B = 20
 
 
 def context(

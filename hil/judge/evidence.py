@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -14,14 +14,15 @@ from hil.judge.reference import Sent
 KEPT = 100_000
 """So many of the last things on all wires are kept to tell what stood around a divergence: constant memory."""
 KEPT_B = 256
-"""Of each so many bytes."""
+"""Of each so many bytes, and all of them as long as they are not more than WHOLE_B together."""
+WHOLE_B = 32_000_000
 
 Onlooker = Callable[[str, bool, bytes, int], None]
 """Told of every piece that passes: (board/wire, whether from the board, bytes, ns)."""
 
 
 class Passed(msgspec.Struct, frozen=True, gc=False):
-    """One piece on a wire. `data`: its first 256 bytes; `size_b`: all. Of `count` idle frames in a row the first."""
+    """One piece on a wire. `data`: all bytes or the first 256; `size_b`: all. Of `count` idle frames in a row the first."""
 
     t_ns: int
     wire: str
@@ -51,13 +52,18 @@ class SentLog:
         self.saw_light: bool | None = None
         """Whether a lamp came to full level, or a panel showed green; None where nobody looked."""
         self.wires, self.period_ns = wires, period_ns
+        self._whole_b = 0
+        self.contents: Mapping[str, str] = {}
+        """What is on each wire, by ``board/wire``, where whoever made the log knows."""
 
     def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
         """Keep it if it goes outward."""
         name = self.wires[wire]
         if outward:
             self.sent.append(Sent(-(-t_ns // self.period_ns), t_ns, name, data))
-        self.recent.append(Passed(t_ns, name, outward, data[:KEPT_B], len(data)))
+        self._whole_b += len(data)
+        kept = data if self._whole_b <= WHOLE_B else data[:KEPT_B]
+        self.recent.append(Passed(t_ns, name, outward, kept, len(data)))
         for onlooker in self.onlookers:
             onlooker(name, outward, data, t_ns)
 
