@@ -51,6 +51,7 @@ __all__ = [
     "MAX_ACK_PAYLOAD",
     "MAX_FRAME_BYTES",
     "MAX_TARGETS",
+    "ONE_TARGET_HEAD",
     "READ_DETECTION",
     "READ_SENSITIVITY",
     "REPORT_HEAD",
@@ -81,9 +82,14 @@ REPORT_HEAD, REPORT_TAIL = b"\xf4\xf3\xf2\xf1", b"\xf8\xf7\xf6\xf5"
 IDLE_FRAME = REPORT_HEAD + b"\x00\x00" + REPORT_TAIL
 """What the part sends while nothing moves."""
 
+ONE_TARGET_HEAD = REPORT_HEAD + b"\x07\x00\x01"
+"""Of the usual report; its alarm, its target and the tail follow."""
+
 TARGET_BYTES = 5
 TARGETS = struct.Struct("5B")
 """One target: angle + 0x80, distance in m, direction, speed in km/h, snr."""
+
+_ONE = struct.Struct("7s6B4s")
 
 MAX_TARGETS = 255
 MAX_FRAME_BYTES = OVERHEAD + 2 + MAX_TARGETS * TARGET_BYTES
@@ -242,6 +248,18 @@ class Ld2451Stream(HilinkStream[Report]):
 
     def __init__(self) -> None:
         super().__init__(REPORT_HEAD, REPORT_TAIL, MAX_FRAME_BYTES, _report, _claim)
+
+    def one_target(self, data: bytes) -> tuple[int, int, int, int, int] | None:
+        """The target of a chunk that is exactly one report of one target, as TARGETS has it; None: `feed` it.
+
+        What `feed` would find, said shortly: most chunks are such.
+        """
+        if len(data) != _ONE.size or self._pending:
+            return None
+        head, _, angle, metres, direction, kmh, snr, tail = _ONE.unpack(data)
+        if head != ONE_TARGET_HEAD or tail != REPORT_TAIL or direction > APPROACH:
+            return None
+        return angle, metres, direction, kmh, snr
 
     def feed(self, data: bytes) -> list[Event]:
         """Events of all frames that are complete with `data`, in the order in which they end."""

@@ -30,8 +30,9 @@ class FrozenWatch:
         self._since_ns = 0
 
     def saw(self, key: object, t_ns: int) -> None:
-        """A report came. `key` is what it said: a number, a string, or a tuple or list of such; None may stand."""
-        if type(key) is list or type(key) is tuple:
+        """A report came. `key` is what it said: a number, text, bytes, or a tuple or list of such; None may stand."""
+        kind = type(key)
+        if kind is list or kind is tuple:
             key = _settled(key)
         if key is None or key != self._key:
             self._key, self._since_ns = key, t_ns
@@ -49,12 +50,14 @@ class FrozenWatch:
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
-        return {"wake_ns": self.wake_ns, "key": self._key, "since_ns": self._since_ns}
+        key = {"hex": self._key.hex()} if isinstance(self._key, bytes) else self._key
+        return {"wake_ns": self.wake_ns, "key": key, "since_ns": self._since_ns}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
         self.wake_ns, self._since_ns = state["wake_ns"], state["since_ns"]
-        self._key = _settled(state["key"])
+        key = state["key"]
+        self._key = bytes.fromhex(key["hex"]) if isinstance(key, dict) else _settled(key)
 
 
 def _settled(key: object) -> object:

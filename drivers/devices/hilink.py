@@ -151,9 +151,25 @@ class HilinkPart(Listener):
             self.wake_ns = self._due_ns()
 
     def _heard(self, t_ns: int, said: object = None) -> None:
-        self._came(t_ns)
+        if self._wanted is not None:
+            self._came(t_ns)
         if not self._stubborn:
-            super()._heard(t_ns, said)
+            if self._trouble:
+                super()._heard(t_ns, said)
+                return
+            self.frames += 1  # as there, and as in `_due_ns`, with all well: once a frame
+            self._last_ns = t_ns
+            watch, talk = self._watch, self._dialogue
+            if self._watching:
+                watch.saw(said, t_ns)
+            due_ns = t_ns + self._stale_ns
+            if watch.wake_ns < due_ns:
+                due_ns = watch.wake_ns
+            if talk.wake_ns < due_ns:
+                due_ns = talk.wake_ns
+            if self._configure_ns < due_ns and not talk.busy:
+                due_ns = self._configure_ns
+            self.wake_ns = due_ns
             return
         trouble, self._trouble = self._trouble, ""  # frames do not end trouble with the settings
         super()._heard(t_ns, said)

@@ -90,12 +90,21 @@ class Ld2451Radar(HilinkPart):
 
     def on_bytes(self, data: bytes, t_ns: int) -> None:
         """Bytes came; values leave at once."""
+        one = self.stream.one_target(data)
+        if one is not None:
+            self._heard(t_ns, data[8:13])
+            self._in_view = True
+            angle, metres, approaching, kmh, snr = one
+            speed_mm_s = _MM_S[kmh] if approaching else -_MM_S[kmh]
+            found = Detection(1000 * metres, speed_mm_s, angle - 0x80, snr)
+            self._emit(RadarReport(t_ns, self.name, (found,)))
+            return
         for event in self.stream.feed(data):
             if not isinstance(event, Report):
                 self._answered(event, t_ns)
                 continue
             body = event.body
-            self._heard(t_ns, body.hex() or None)
+            self._heard(t_ns, body or None)
             if body:
                 self._in_view = True
                 detections = [

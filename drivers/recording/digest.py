@@ -30,6 +30,9 @@ BLOCK_NS = 60 * NS_PER_S
 FOLD_BYTES = 4096
 """Records are hashed in portions of this size, which bounds memory and snapshots."""
 
+TOLD_MOST = 64
+"""So many records are taken in at once, where nobody has asked to be told of them."""
+
 Run = tuple[int, int, int]
 """(first tick, last tick, count)."""
 
@@ -72,6 +75,8 @@ class ChainDigest:
         "_tick",
         "_tick_from_ns",
         "_tick_to_ns",
+        "_told",
+        "_told_most",
         "_waiting",
     )
 
@@ -92,6 +97,8 @@ class ChainDigest:
             self._idle[2 * wire] = frame
         self._link = hashlib.sha256("\n".join([f"leeze 1 {period_ns} {block_ns}", *wires]).encode()).digest()
         self._pending = bytearray()  # records not yet hashed
+        self._told: list[tuple[int, int, bytes, int, int]] = []  # as it came: time, key, bytes; run: to when, how many
+        self._told_most = TOLD_MOST if on_block is None and on_record is None else 1
         self._waiting: list[Record] = []  # those of the present tick, in the order they came
         self._runs: list[list[int] | None] = [None] * (2 * len(wires))  # open: [first_ns, last_ns, count]
         self._tick = 0
@@ -100,45 +107,31 @@ class ChainDigest:
 
     def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
         """`data` passed on `wire` at `t_ns`."""
-        key = 2 * wire + outward
-        run = self._runs[key]
-        if data == self._idle[key]:
-            if run is None:
-                self._runs[key] = [t_ns, t_ns, 1]
-            else:
-                run[1] = t_ns
-                run[2] += 1
-            return
-        if not self._tick_from_ns < t_ns <= self._tick_to_ns:
-            self._turn(t_ns)
-        if run is not None:
-            self._waiting.append((key, self._idle_of(key), self._closed(run)))
-            self._runs[key] = None
-        self._waiting.append((key, data, None))
+        told = self._told
+        told.append((t_ns, 2 * wire + outward, data, t_ns, 0))
+        if len(told) >= self._told_most:
+            self._take_in()
 
-    def passed_all(self, records: Iterable[tuple[int, str, bytes]], keys: Mapping[str, int]) -> None:
-        """`passed` for many at once, with less work for each: (t_ns, name, data), in the order they passed.
-
-        `keys`: 2 * wire + outward by name, -1 for what is not to be reckoned.
-        """
+    def _take_in(self) -> None:
+        """What was told, in its order. Many at once are less work for each."""
         runs, idle, waiting = self._runs, self._idle, self._waiting
         from_ns, to_ns, block_end_ns = self._tick_from_ns, self._tick_to_ns, self._block_end_ns
         pending, period_ns, pack, quiet = self._pending, self._period_ns, _HEAD.pack, self._on_record is None
-        for t_ns, name, data in records:
-            key = keys[name]
-            if key < 0:
-                continue
+        for t_ns, key, data, last_ns, count in self._told:
             run = runs[key]
-            if run is not None or data == idle[key]:
-                self.passed(key >> 1, bool(key & 1), data, t_ns)
-                from_ns, to_ns, block_end_ns = self._tick_from_ns, self._tick_to_ns, self._block_end_ns
+            if count or data == idle[key]:
+                if run is None:
+                    runs[key] = [t_ns, last_ns, count or 1]
+                else:
+                    run[1] = last_ns
+                    run[2] += count or 1
                 continue
             if not from_ns < t_ns <= to_ns:
                 tick = -(-t_ns // period_ns)
                 tick_ns = tick * period_ns
                 if quiet and len(waiting) == 1 and waiting[0][2] is None and tick_ns <= block_end_ns < FOREVER_NS:
-                    record = waiting.pop()  # as `_turn` does, for the usual tick
-                    pending += pack(self._tick, record[0], len(record[1])) + record[1]
+                    before, bytes_before, _ = waiting.pop()  # as `_turn` does, for the usual tick
+                    pending += pack(self._tick, before, len(bytes_before)) + bytes_before
                     if len(pending) >= FOLD_BYTES:
                         self._fold()
                     self._tick, self._tick_to_ns, to_ns = tick, tick_ns, tick_ns
@@ -146,7 +139,26 @@ class ChainDigest:
                 else:
                     self._turn(t_ns)
                     from_ns, to_ns, block_end_ns = self._tick_from_ns, self._tick_to_ns, self._block_end_ns
+            if run is not None:
+                waiting.append((key, self._idle_of(key), self._closed(run)))
+                runs[key] = None
             waiting.append((key, data, None))
+        self._told.clear()
+
+    def passed_all(self, records: Iterable[tuple[int, str, bytes]], keys: Mapping[str, int]) -> None:
+        """`passed` for many at once, with less work for each: (t_ns, name, data), in the order they passed.
+
+        `keys`: 2 * wire + outward by name, -1 for what is not to be reckoned.
+        """
+        told, most = self._told, max(self._told_most, TOLD_MOST)
+        for t_ns, name, data in records:
+            key = keys[name]
+            if key >= 0:
+                told.append((t_ns, key, data, t_ns, 0))
+                if len(told) >= most:
+                    self._take_in()
+        if self._told_most == 1:
+            self._take_in()
 
     def repeated(self, wire: int, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
         """The wire's idle frame came in `count` times. ValueError if `frame` is not its idle frame."""
@@ -155,15 +167,13 @@ class ChainDigest:
             raise ValueError(f"wire {wire}: {frame.hex(' ')} repeats, but is not its idle frame")
         if count <= 0:
             return
-        run = self._runs[key]
-        if run is None:
-            self._runs[key] = [first_ns, last_ns, count]
-        else:
-            run[1] = last_ns
-            run[2] += count
+        self._told.append((first_ns, key, frame, last_ns, count))
+        if len(self._told) >= self._told_most:
+            self._take_in()
 
     def finish(self, t_end_ns: int) -> None:
         """The run is over: open idle runs and the last block end here. `t_end_ns` only names that block."""
+        self._take_in()
         self._flush()
         for key, data, run in self._open_runs():
             self._write(key, data, run)
@@ -172,6 +182,7 @@ class ChainDigest:
 
     def hexdigest(self) -> str:
         """The digest if the run ended now, as `finish` would leave it; changes nothing."""
+        self._take_in()
         link, tail = self._link, bytearray(self._pending)
         for key, data, run in [*_merged(self._waiting), *self._open_runs()]:
             tail += _packed(self._tick, key, data, run)
@@ -182,6 +193,7 @@ class ChainDigest:
 
     def snapshot(self) -> dict[str, Any]:
         """All state; at most about `FOLD_BYTES` of records and those of one tick."""
+        self._take_in()
         return {
             "link": self._link.hex(),
             "pending": self._pending.hex(),
@@ -195,6 +207,7 @@ class ChainDigest:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot of a digest made with the same arguments."""
+        self._told.clear()
         self._link = bytes.fromhex(state["link"])
         self._pending = bytearray.fromhex(state["pending"])
         self._waiting = [

@@ -10,104 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from heapq import heapify, heappop, heappush, heapreplace
+from typing import Any
 
 from boards.schema import BoardDescription
-from controllers.core.scan_cycle import ScanCycle
-from drivers.interfaces import Device, Receiver, RepeatReceiver, unheard, unheard_repeat
 from drivers.links.memory import MemoryLink
 from drivers.links.tap import Sink
 from drivers.quantities import WallTime
 from drivers.units import FOREVER_NS
+from hil.benches.slot import WHO, WHO_BITS, BoardLink, Settling, Slot
 from hil.peers.contract import Peer
 
-
-@runtime_checkable
-class Settling(Protocol):
-    """A peer that tells its idle frames in bulk."""
-
-    def settle(self, until_ns: int, *, foretell: bool = True) -> None:
-        """Tell all idle frames up to and including `until_ns`; `foretell` those that are sure to follow, too."""
-
-
-class Slot:
-    """A place for a controller: its wires stay when it restarts. `cycle` is None while it is without power."""
-
-    def __init__(self, name: str, make: Callable[[Slot], ScanCycle]) -> None:
-        self.name, self.make = name, make
-        self.index = -1
-        self.cycle: ScanCycle | None = None
-        self.links: dict[str, BoardLink] = {}
-        self.radars: list[Settling] = []
-        self.watched: list[Device] = []
-        """The devices that the idle frames of `radars` keep from falling stale."""
-        self.last_tick_ns = -1
-        self.starts = 0
-        self.ticks_before = 0
-        """Of the controllers that stood here before the present one."""
-        self.clock_off_ns = 0
-        """How wrong the wall time is that its controllers are told."""
-
-    def settle(self, until_ns: int, *, foretell: bool = True) -> None:
-        """Tell the idle frames up to `until_ns`, and as a rule what is sure to follow."""
-        for radar in self.radars:
-            radar.settle(until_ns, foretell=foretell)
-
-    def due_ns(self, now_ns: int) -> int:
-        """The next tick that has something to do, at `now_ns` at the earliest."""
-        if self.cycle is None:
-            return FOREVER_NS
-        return self.cycle.due_ns(max(self.last_tick_ns, now_ns - 1))
-
-
-class BoardLink:
-    """A board's end of an in-process wire, tapped, that tells the bench who has been touched."""
-
-    def __init__(self, near: MemoryLink, wire: int, sink: Sink, touched: list[int], board: int, peer: int) -> None:
-        self.name = near.name
-        self.receiver: Receiver = unheard
-        self.repeat_receiver: RepeatReceiver = unheard_repeat
-        self._near, self._wire, self._passed = near, wire, sink.passed
-        self._repeated = sink.repeated
-        self._touched, self._board, self._peer = touched, board, peer
-        near.receiver = self._inward
-        near.repeat_receiver = self._repeat
-        near.foretell_receiver = self._foretold
-
-    def _inward(self, data: bytes, t_ns: int) -> None:
-        self._passed(self._wire, False, data, t_ns)
-        self.receiver(data, t_ns)
-        self._touched.append(self._board)
-
-    def _repeat(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
-        self._repeated(self._wire, frame, first_ns, last_ns, count)
-        self.repeat_receiver(frame, first_ns, last_ns, count)
-        self._touched.append(self._board)
-
-    def _foretold(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
-        """For the device alone: nothing has passed yet."""
-        self.repeat_receiver(frame, first_ns, last_ns, count)
-
-    def write(self, data: bytes, t_ns: int) -> None:
-        """Record, then hand to the peer."""
-        self._passed(self._wire, True, data, t_ns)
-        self._near.write(data, t_ns)
-        self._touched.append(self._peer)
-
-    def unplug(self) -> None:
-        """The board has lost power: nobody listens."""
-        self.receiver, self.repeat_receiver = unheard, unheard_repeat
-
-    def pump(self, t_ns: int) -> None:
-        """Nothing to do: bytes come by themselves."""
-
-    def fileno(self) -> int | None:
-        """None: nothing to poll."""
-        return None
-
-    def close(self) -> None:
-        """Same as `unplug`."""
-        self.unplug()
+__all__ = ["BenchOf", "BoardLink", "InProcessBench", "Settling", "Slot"]
 
 
 class InProcessBench:
@@ -130,7 +44,9 @@ class InProcessBench:
         self.boards_from_ns = 0
         """When boards get power: where a case's window begins."""
         self._touched: list[int] = []
-        self._wakes: list[int] = []
+        self._wakes: list[int] = []  # when each of them wakes, by number
+        self._events: list[int] = []  # heap; what is not its owner's wake any more is passed over
+        self._soon: list[int] = []  # rising: ticks of boards for which something has come, before their own wakes
         self._chores: list[tuple[int, int, Callable[[int], None]]] = []
         self._chores_done = 0
         self._start_listeners: list[Callable[[Slot, int], None]] = []
@@ -150,7 +66,7 @@ class InProcessBench:
 
     def wire(self, slot: Slot, name: str, near: MemoryLink, number: int, peer: int) -> None:
         """Put `near`, the board's end of a wire to `peer`, into the slot; `number` is its place in the digest."""
-        slot.links[name] = BoardLink(near, number, self.sink, self._touched, slot.index, peer)
+        slot.links[name] = BoardLink(near, number, self.sink, self._touched, self._soon, slot, peer)
 
     def at(self, t_ns: int, chore: Callable[[int], None]) -> None:
         """Run `chore` at `t_ns`, before anything else of that instant: power cuts, restarts, bus power."""
@@ -171,6 +87,7 @@ class InProcessBench:
         cycle.always_step = not self.skip
         slot.last_tick_ns = now_ns - 1
         slot.starts += 1
+        slot.attach()
         self._tell_time(slot, now_ns)
         self._tell_start(slot, now_ns)
         self._touched.append(slot.index)
@@ -206,68 +123,83 @@ class InProcessBench:
     def run(self, until_ns: int) -> None:
         """Let everything happen that happens before `until_ns`; then it is `until_ns`, and idle frames are told."""
         peers, slots, wakes, touched = self.peers, self.slots, self._wakes, self._touched
+        events, soon = self._events, self._soon
         n_peers = len(peers)
         if touched:  # since the last run, from outside
             self._refresh_all()
-        chore_ns = self._chore_ns()
-        stop_ns = min(until_ns, chore_ns)
+        nobody = len(wakes) - 1  # stands for the moment before a chore, and before the end of the run
+        self._stop_before(until_ns)
         while True:
-            now_ns = min(wakes)
-            if now_ns >= stop_ns:
-                if chore_ns >= until_ns:
-                    break
-                self._run_chore(chore_ns)
-                chore_ns = self._chore_ns()
-                stop_ns = min(until_ns, chore_ns)
-                continue
-            who = wakes.index(now_ns)
-            self.now_ns = now_ns
-            if who < n_peers:
-                peer = peers[who]
-                peer.run(now_ns)
-                wakes[who] = peer.wake_ns
+            event = events[0]
+            if soon and soon[0] <= event:
+                event = soon.pop(0)
+                self.now_ns = now_ns = event >> WHO_BITS
+                who = event & WHO
+                wake_ns = self._tick(slots[who - n_peers], now_ns)
+                if wakes[who] != wake_ns:
+                    wakes[who] = wake_ns
+                    if wake_ns < FOREVER_NS:
+                        heappush(events, wake_ns << WHO_BITS | who)
             else:
-                slot = slots[who - n_peers]
-                for device in slot.watched:
-                    if device.wake_ns <= now_ns:  # it would look stale, and is perhaps only untold
-                        slot.settle(now_ns)
-                        touched.clear()
-                        wakes[who] = slot.due_ns(now_ns)
-                        break
-                if wakes[who] != now_ns:  # told idle frames have put the tick off
+                now_ns, who = event >> WHO_BITS, event & WHO
+                if wakes[who] != now_ns:
+                    heappop(events)
+                    if who == nobody:
+                        if now_ns + 1 >= until_ns:
+                            break
+                        self._run_chore(now_ns + 1)
+                        self._stop_before(until_ns)
                     continue
-                cycle = slot.cycle
-                assert cycle is not None
-                slot.last_tick_ns = now_ns
-                cycle.tick(now_ns)
-                wakes[who] = cycle.due_ns(now_ns)
+                self.now_ns = now_ns
+                if who < n_peers:
+                    peer = peers[who]
+                    peer.run(now_ns)
+                    wake_ns = peer.wake_ns
+                else:
+                    wake_ns = self._tick(slots[who - n_peers], now_ns)
+                wakes[who] = wake_ns
+                if wake_ns < FOREVER_NS:
+                    heapreplace(events, wake_ns << WHO_BITS | who)
+                else:
+                    heappop(events)
             if touched:
-                for index in touched:
-                    if index < n_peers:
-                        wakes[index] = peers[index].wake_ns
-                        continue
-                    slot = slots[index - n_peers]
-                    cycle = slot.cycle
-                    if (
-                        cycle is not None and cycle.inbox
-                    ):  # the usual case, said shortly: there is work for the next tick
-                        last_ns = slot.last_tick_ns
-                        wakes[index] = cycle.grid.after_ns(last_ns if last_ns >= now_ns else now_ns - 1)
-                    else:
-                        wakes[index] = slot.due_ns(now_ns)
+                for who in touched:
+                    wake_ns = peers[who].wake_ns if who < n_peers else slots[who - n_peers].due_ns(now_ns)
+                    if wakes[who] != wake_ns:
+                        wakes[who] = wake_ns
+                        if wake_ns < FOREVER_NS:
+                            heappush(events, wake_ns << WHO_BITS | who)
                 touched.clear()
         self.now_ns = until_ns
         for slot in slots:
             slot.settle(until_ns - 1, foretell=False)
         self._refresh_all()
 
+    def _tick(self, slot: Slot, now_ns: int) -> int:
+        """The slot's controller wants to run; returns when it wants to next."""
+        cycle = slot.cycle
+        assert cycle is not None
+        if cycle.devices_ns <= now_ns:
+            for device in slot.watched:
+                if device.wake_ns <= now_ns:  # it would look stale, and is perhaps only untold
+                    slot.settle(now_ns)
+                    break
+            due_ns = slot.due_ns(now_ns)
+            if due_ns != now_ns:  # told idle frames have put the tick off, or it was too early
+                return due_ns
+        slot.last_tick_ns, slot.soon_ns = now_ns, FOREVER_NS
+        cycle.tick(now_ns)
+        return cycle.due_ns(now_ns)
+
     def poke(self, peer: int) -> None:
         """A peer has been given work from outside its wire (a rider, a fault): ask it again when it wants to run."""
         self._touched.append(peer)
 
-    def _chore_ns(self) -> int:
-        """When the next chore is due."""
-        return self._chores[self._chores_done][0] if self._chores_done < len(self._chores) else FOREVER_NS
+    def _stop_before(self, until_ns: int) -> None:
+        """Put in the next moment at which neither peers nor boards come next: a chore, or the end of the run."""
+        if self._chores_done < len(self._chores):
+            until_ns = min(until_ns, self._chores[self._chores_done][0])
+        heappush(self._events, (until_ns - 1) << WHO_BITS | len(self._wakes) - 1)
 
     def _run_chore(self, now_ns: int) -> None:
         self.now_ns = now_ns
@@ -282,6 +214,12 @@ class InProcessBench:
         self._touched.clear()
         self._wakes[:] = [peer.wake_ns for peer in self.peers]
         self._wakes += [slot.due_ns(self.now_ns) for slot in self.slots]
+        self._events[:] = [t_ns << WHO_BITS | who for who, t_ns in enumerate(self._wakes) if t_ns < FOREVER_NS]
+        heapify(self._events)
+        self._wakes.append(-FOREVER_NS)  # nobody's
+        self._soon.clear()
+        for slot in self.slots:
+            slot.soon_ns = FOREVER_NS
 
     @property
     def ticks(self) -> int:
@@ -322,6 +260,7 @@ class InProcessBench:
             slot.cycle = slot.make(slot)
             slot.cycle.always_step = not self.skip
             slot.cycle.restore(saved["cycle"])
+            slot.attach()
             self._tell_start(slot, self.now_ns)
         self._refresh_all()
 

@@ -32,6 +32,7 @@ from hil.peers.contract import Peer
 from hil.peers.dali_gateway import DaliGateway
 from hil.peers.exchange import Exchange
 from hil.peers.radar import RadarPeer
+from hil.peers.radar_row import RadarRow
 from hil.traffic.rider import GHOST_IDS, Rider
 
 SETTLED_NS = 200 * NS_PER_MS
@@ -88,7 +89,9 @@ class Traffic:
 
     def __init__(self, riders: Riders, radars: list[RadarPeer], told: Callable[[Rider], None]) -> None:
         self.name = "riders"
-        self.riders, self._radars, self._told = riders, radars, told
+        self.riders, self._row, self._told = riders, RadarRow(radars), told
+        self.seen_by: list[int] = []
+        """The radars that will see the last one, by their places."""
         self.under_way: dict[int, Rider] = {}
         self.count = 0
         self.wake_ns = riders.next_start_ns
@@ -102,8 +105,7 @@ class Traffic:
             for number in [known for known, other in self.under_way.items() if other.end_ns < now_ns]:
                 del self.under_way[number]
         self.under_way[rider.id] = rider
-        for radar in self._radars:
-            radar.rider(rider)
+        self.seen_by = self._row.rider(rider)
         self._told(rider)
         self.wake_ns = self.riders.next_start_ns
 
@@ -259,8 +261,7 @@ class LitPathBench:
     def _rider(self, rider: Rider) -> None:
         now_ns = self.bench.now_ns - SETTLED_NS
         if rider.id >= GHOST_IDS:  # clutter of a traffic file: owed nothing
-            for number in self._radar_numbers:
-                self.bench.poke(number)
+            self._poke_radars()
             return
         if self.ledger.passes_in_lit_hours(rider.start_ns, rider.end_ns):
             walk = self.path.walk(rider)
@@ -273,8 +274,11 @@ class LitPathBench:
                 self.rules.advance(now_ns)
         if self.on_rider is not None:
             self.on_rider(rider)
-        for number in self._radar_numbers:
-            self.bench.poke(number)
+        self._poke_radars()
+
+    def _poke_radars(self) -> None:
+        for place in self.traffic.seen_by:
+            self.bench.poke(self._radar_numbers[place])
 
     def _add_to_bench(self, faults: Faults, far: dict[str, MemoryLink]) -> None:
         bench = self.bench
@@ -318,7 +322,9 @@ class LitPathBench:
 
             controller = lighting_controller(self.site, one, self.boards[one.name], link_for)
             controller.start(self.bench.now_ns)
-            slot.watched = [controller.board.devices[radar.name] for radar in one.radars]
+            radars = {radar.name: controller.board.devices[radar.name] for radar in one.radars}
+            slot.watched = list(radars.values())
+            slot.alone = {self.boards[one.name].devices[name].wire: device for name, device in radars.items()}
             return controller.cycle
 
         return make

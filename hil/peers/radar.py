@@ -8,6 +8,9 @@ It is told its settings and keeps them, but goes on reporting as before while it
 
 In quiet stretches the peer does not write idle frames one by one: `settle` says how many there were, in one call. Only
 the first one after a silence comes at its own time, for it is news: the sensor lives again.
+
+A rider who is alone in view and keeps the speed is reported by closed forms, so such reports are laid out many at once
+and written one by one, each at its time.
 """
 
 from __future__ import annotations
@@ -17,10 +20,20 @@ from bisect import bisect_left
 from typing import Any
 
 from drivers.codecs.hilink import encode_ack
-from drivers.codecs.ld2451 import IDLE_FRAME, TARGET_BYTES, Command, Ld2451Stream, frame_report
+from drivers.codecs.ld2451 import (
+    IDLE_FRAME,
+    ONE_TARGET_HEAD,
+    REPORT_TAIL,
+    TARGET_BYTES,
+    TARGETS,
+    Command,
+    Ld2451Stream,
+    frame_report,
+)
 from drivers.links.memory import MemoryLink
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.peers.hilink import Ld2451Answers
+from hil.peers.radar_row import NEAR_MM, visible_spans
 from hil.traffic.rider import Rider
 
 REPORT_NS = 100 * NS_PER_MS
@@ -31,8 +44,12 @@ BLIND_MM_S = 278
 FORETOLD_NS = 20 * NS_PER_S
 """How far ahead idle frames are foretold."""
 
-NEAR_MM = 1_000
 MAX_TARGETS = 16
+
+MOST_LAID_OUT = 200
+"""Reports: twenty seconds, more than a rider takes through 100 m."""
+
+_MISSED = b""
 
 
 class _Visit:
@@ -96,6 +113,7 @@ class RadarPeer:
         self._next = 0  # number of the first report of the grid not yet run
         self._idle_next = 0  # number of the next idle frame not yet told
         self._had_target = False
+        self._laid_out: list[bytes] = []  # the coming reports, the next one last; worked out before, no state
         self._told_ns = 0  # time of the last idle frame told
         self._foretold = False  # the board counts on more than that
         self.frames = 0
@@ -117,13 +135,35 @@ class RadarPeer:
 
     def rider(self, rider: Rider) -> None:
         """Somebody comes; call at the ride's start or before."""
-        for enter_ns, leave_ns in visible_spans(rider, self._x_mm, self._sign, self._range_mm):
+        self.expect(rider, visible_spans(rider, self._x_mm, self._sign, self._range_mm))
+
+    @property
+    def view(self) -> tuple[int, int]:
+        """From where to where it sees along the path, in mm: one metre in front of it to its range."""
+        low, high = sorted((self._x_mm + self._sign * NEAR_MM, self._x_mm + self._sign * self._range_mm))
+        return low, high
+
+    def expect(self, rider: Rider, spans: list[tuple[int, int]]) -> None:
+        """Somebody comes into view in these spans, see `visible_spans`."""
+        for enter_ns, leave_ns in spans:
             heapq.heappush(self._coming, (enter_ns, rider.id, leave_ns, rider))
+            if self._laid_out:
+                alone = max(-(-(enter_ns - self._phase_ns) // REPORT_NS) - self._next, 0)
+                del self._laid_out[: max(len(self._laid_out) - alone, 0)]
         if not self._inside and self._skip:
             self._set_wake()
 
     def run(self, now_ns: int) -> None:
         """One report of the grid."""
+        if self._laid_out:
+            self._next += 1
+            self._idle_next = self._next
+            frame = self._laid_out.pop()
+            if frame:
+                self.frames += 1
+                self._link.write(frame, now_ns)
+            self.wake_ns = now_ns + REPORT_NS
+            return
         coming, inside = self._coming, self._inside
         while coming and coming[0][0] <= now_ns:
             enter_ns, _, leave_ns, rider = heapq.heappop(coming)
@@ -137,11 +177,12 @@ class RadarPeer:
                 self._had_target = True
             # one idle frame would be due at each full second: with a target in view there is none
             self._idle_next = number + 1
-            draw = ((number * 0x85EBCA6B) ^ self._seed) * 0xC2B2AE35 >> 13 & 0xFFFF
-            if draw >= self._missed and not self._is_silent(now_ns):
+            if not self._misses(number) and not self._is_silent(now_ns):
                 self.frames += 1
                 alarm = 1 if 1 in body[2::TARGET_BYTES] else 0
                 self._link.write(frame_report(body, alarm), now_ns)
+            if len(inside) == 1 and not self._silent:
+                self._lay_out(inside[0], number + 1)
         elif self._had_target:
             self._had_target = False
             self._idle_next = number + 1
@@ -151,6 +192,44 @@ class RadarPeer:
         else:
             self.settle(now_ns)
         self._set_wake()
+
+    def _misses(self, number: int) -> bool:
+        """Whether report number `number` gets lost."""
+        return ((number * 0x85EBCA6B) ^ self._seed) * 0xC2B2AE35 >> 13 & 0xFFFF < self._missed
+
+    def _lay_out(self, visit: _Visit, first: int) -> None:
+        """The reports from number `first` on of a rider alone in view: until somebody else comes, or speed changes."""
+        until_ns = min(visit.leave_ns, visit.next_ns, self._coming[0][0] if self._coming else FOREVER_NS)
+        first_ns = self._phase_ns + first * REPORT_NS
+        count = min((until_ns - 1 - first_ns) // REPORT_NS + 1, MOST_LAID_OUT)
+        if count <= 0 or not visit.speed_kmh:
+            return
+        sign, range_mm, seed, missed = self._sign, self._range_mm, self._seed, self._missed
+        from_mm, angle, moved = visit.x0_mm - self._x_mm, visit.angle, visit.v * (first_ns - visit.t0_ns)
+        step = visit.v * REPORT_NS
+        head, pack = ONE_TARGET_HEAD + bytes((visit.direction,)), TARGETS.pack
+        direction, speed_kmh = visit.direction, visit.speed_kmh
+        frames = []
+        for number in range(first, first + count):
+            if ((number * 0x85EBCA6B) ^ seed) * 0xC2B2AE35 >> 13 & 0xFFFF < missed:
+                frames.append(_MISSED)
+            else:
+                away_mm = (from_mm + moved // NS_PER_S) * sign
+                metres = away_mm // 1000
+                frames.append(
+                    head
+                    + pack(
+                        128 + angle // (away_mm if away_mm > 2 * NEAR_MM else 2 * NEAR_MM),
+                        metres if metres < 255 else 255,
+                        direction,
+                        speed_kmh,
+                        240 - 200 * away_mm // range_mm,
+                    )
+                    + REPORT_TAIL
+                )
+            moved += step
+        frames.reverse()
+        self._laid_out = frames
 
     def _targets(self, now_ns: int) -> bytes:
         """The targets in view, nearest riders last in, as the report carries them."""
@@ -281,6 +360,7 @@ class RadarPeer:
         self._told_ns, self._foretold = state["told_ns"], state["foretold"]
         self.answers.restore(state["answers"])
         self._commands.restore(state["commands"])
+        self._laid_out = []
         self._coming = [(enter, number, leave, known[number]) for enter, number, leave in state["coming"]]
         heapq.heapify(self._coming)
         self._inside = [_Visit(known[number], enter, leave, self._sign) for number, enter, leave in state["inside"]]
@@ -292,31 +372,3 @@ class RadarPeer:
 def _idle_from(since_ns: int) -> int:
     """Number of the first idle frame at or after `since_ns` on the report grid. Example: 1.01 s gives 20."""
     return -(-since_ns // (REPORT_NS * IDLE_EVERY)) * IDLE_EVERY
-
-
-def visible_spans(rider: Rider, x_mm: int, sign: int, range_mm: int) -> list[tuple[int, int]]:
-    """When `rider` is in the view of a radar at `x_mm`: spans [enter, leave) in ns, in order.
-
-    The view goes from one metre in front of the sensor to `range_mm`. Example: riding up at 5 m/s from -10 m through
-    the view of a radar at 0 looking up 40 m: one span of 7.8 s.
-    """
-    low, high = sorted((x_mm + sign * NEAR_MM, x_mm + sign * range_mm))
-    spans: list[tuple[int, int]] = []
-    segments = rider.segments
-    for n, segment in enumerate(segments):
-        t0_ns = segment.t0_ns
-        t1_ns = segments[n + 1].t0_ns if n + 1 < len(segments) else rider.end_ns
-        x0, v = segment.x0_mm, segment.v_mm_s
-        if v == 0:
-            enter, leave = (t0_ns, t1_ns) if low <= x0 <= high else (0, 0)
-        else:
-            near, far = (low, high) if v > 0 else (high, low)
-            enter = max(t0_ns, t0_ns - (-(near - x0) * NS_PER_S // v))
-            leave = min(t1_ns, t0_ns + (far - x0) * NS_PER_S // v + 1)
-        if enter >= leave:
-            continue
-        if spans and enter - spans[-1][1] <= 1_000:  # the seam between two segments
-            spans[-1] = (spans[-1][0], leave)
-        else:
-            spans.append((enter, leave))
-    return spans

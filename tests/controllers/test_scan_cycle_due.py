@@ -155,3 +155,28 @@ def test_a_snapshot_through_json_brings_back_counts_states_and_an_inbox_of_every
     assert (other.cycle.ticks, other.cycle.send_errors) == (1, 3)
     assert [part.state for part in other.parts] == [1, 2, 3, 4]
     assert rig.inbox == values
+
+
+def test_where_it_is_vouched_for_devices_are_not_looked_at_before_they_have_something_to_do() -> None:
+    rig = Rig()
+    rig.cycle.vouched = True
+    device = rig.parts[1]
+    device.wake_ns = 5 * P
+    assert (rig.cycle.due_ns(0), rig.cycle.devices_ns) == (5 * P, 5 * P)
+    device.wake_ns = 9 * P  # put off, and nobody was told
+    assert rig.cycle.due_ns(P) == 5 * P  # too early, which does no harm
+    assert rig.cycle.due_ns(5 * P - 1) == 9 * P  # asked once more when it has come
+    device.wake_ns, rig.cycle.devices_ns = 7 * P, 0  # brought forward: whoever did it says so
+    assert rig.cycle.due_ns(5 * P) == 7 * P
+    rig.cycle.tick(7 * P)
+    assert (device.calls, rig.cycle.devices_ns) == (1, 0)
+
+
+def test_where_nobody_vouches_every_device_is_looked_at_in_every_tick() -> None:
+    rig = Rig()
+    device = rig.parts[1]
+    device.wake_ns = 5 * P
+    assert rig.cycle.due_ns(0) == 5 * P
+    device.wake_ns = 2 * P
+    rig.cycle.tick(2 * P)
+    assert device.calls == 1

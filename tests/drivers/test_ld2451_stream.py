@@ -243,3 +243,24 @@ def test_a_restored_stream_goes_on_where_it_stood(before: bytes, after: bytes) -
     other.restore(json.loads(json.dumps(stream.snapshot())))
     assert other.feed(after) == stream.feed(after)
     assert other.snapshot() == stream.snapshot()
+
+
+@given(st.binary(min_size=5, max_size=5), st.booleans(), st.integers(0, 18), st.binary(max_size=1))
+def test_a_report_of_one_target_said_shortly_is_what_the_search_finds(
+    target: bytes, alarm: bool, at: int, instead: bytes
+) -> None:
+    frame = REPORT_HEAD + b"\x07\x00\x01" + bytes((alarm,)) + target + REPORT_TAIL
+    data = frame[:at] + instead + frame[at + 1 :]
+    short, found = Ld2451Stream().one_target(data), Ld2451Stream().feed(data)
+    if short is not None:
+        assert found == [Report(bytes(short), data[7] != 0)]
+    elif len(data) == len(frame):
+        assert not [event for event in found if isinstance(event, Report) and len(event.body) == 5]
+
+
+def test_a_report_behind_the_beginning_of_another_is_left_to_the_search() -> None:
+    stream = Ld2451Stream()
+    frame = REPORT_HEAD + bytes.fromhex("07000101 7b0d01037b") + REPORT_TAIL
+    stream.feed(frame[:5])
+    assert stream.one_target(frame) is None
+    assert len(stream.feed(frame)) == 1

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from drivers.codecs.ld2451 import IDLE_FRAME, Ld2451Stream, Report
 from drivers.links.memory import memory_pair
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
-from hil.peers.radar import NEAR_MM, REPORT_NS, RadarPeer, visible_spans
+from hil.peers.radar import REPORT_NS, RadarPeer
+from hil.peers.radar_row import NEAR_MM, visible_spans
 from hil.traffic.rider import Rider, Segment
 
 RANGE_MM = 40_000
