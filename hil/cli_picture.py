@@ -36,6 +36,7 @@ def add_picture(verbs: Any) -> None:
         metavar="TIME",
         help="local, '2024-02-20 18:30' or 18:30 (the first one); default: just before the first rider in lit hours",
     )
+    added.add_argument("--title", metavar="TEXT", help="in place of the run's own")
     added.add_argument("--minutes", type=float, default=10, metavar="M", help="how long, 0.5 to 120, default 10")
     added.add_argument("--site", metavar="FILE", help="site file or shipped name (traffic: the reference site)")
     added.add_argument("--board", metavar="FILE", help="board file or catalog name instead of the site's own")
@@ -80,9 +81,8 @@ def _picture(said: argparse.Namespace) -> int:
     if begun_ns is None:
         raise InputError(f"{said.subject}: nobody rides in lit hours; name a time with --from")
     lanes = collector.lanes([])
-    write_picture(
-        said.out, lanes, (begun_ns, min(at_ns, begun_ns + window_ns)), run.title, "; ".join(run.notes) or run.name
-    )
+    window = (begun_ns, min(at_ns, begun_ns + window_ns))
+    write_picture(said.out, lanes, window, said.title or run.title, "; ".join(run.notes))
     print(f"{said.out}: {len(lanes.riders)} riders, {said.out.stat().st_size:,} bytes")
     return 0
 

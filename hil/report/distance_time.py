@@ -7,6 +7,7 @@ are at most `MOST` of each kind; what is left out is said below. The same input 
 
 from __future__ import annotations
 
+import textwrap
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,7 +28,7 @@ WALK_MM_S = 2_500
 _OFF, _DIM, _FULL = (0xAE, 0xB7, 0xC4), (0xD8, 0xDB, 0xDC), (0xFF, 0xC4, 0x1F)
 _STYLE = (
     "text{font-family:Helvetica,Arial,DejaVu Sans,sans-serif;fill:#1d2430;font-size:17px}"
-    ".title{font-size:27px;font-weight:bold}.sub{fill:#4a5362}.small{font-size:14px;fill:#4a5362}"
+    ".title{font-size:27px;font-weight:bold}.small{font-size:14px;fill:#4a5362}"
     ".end{text-anchor:end}.mid{text-anchor:middle}"
 )
 
@@ -114,7 +115,8 @@ class _Picture:
     def frame(self) -> None:
         self.parts.append(f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>')
         self.text(LEFT, 42, self.title, "title")
-        self.text(LEFT, 72, self.subtitle, "sub")
+        for line, words in enumerate(textwrap.wrap(self.subtitle, 165)[:2]):
+            self.text(LEFT, 66 + 18 * line, words, "small")
 
     def lamp(self, lamp: LampLane) -> None:
         """A band, a third of the way to the next lamp to each side."""
