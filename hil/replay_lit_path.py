@@ -39,8 +39,8 @@ LEAD_NS = 60 * NS_PER_S
 
 MOST_MISSES_SAID = 5
 
-NOTES = {1: "recorded passages with synthesised radar", 2: "a simulated crowd with synthesised radar"}
-"""By version of the traffic file."""
+NOTE = "recorded passages with synthesised radar"
+CROWD_NOTE = "a simulated crowd with synthesised radar"
 
 
 class LitRun:
@@ -137,7 +137,7 @@ def traffic_run(path: Path, site: LightingSite, request: Request, sinks: Any) ->
     )
     ranges = sorted({radar.range_m for one in bench.site.controllers for radar in one.radars})
     notes = (
-        NOTES[header.version],
+        NOTE if header.counts or header.version == 1 else CROWD_NOTE,
         f"usable radar range {', '.join(f'{r:g}' for r in ranges)} m; calendar {site.light.calendar}",
         f"passages of {header.site or 'one counter'}, {header.from_date} to {header.to_date}",
     )
