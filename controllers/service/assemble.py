@@ -120,16 +120,14 @@ def lighting_controller(
             listed = ", ".join(board.lamps) or "none"
             raise InputError(f"{place}: board {description.name} has no lamp named {lamp!r}; it has: {listed}")
     policy = LightingPolicy(site, controller, base_level=base_level, full_level=full_level)
-    fade_ns = FADE_TIME_NS[fade_code(light.rise_s)]
-    calendar, blind = site.calendar(), zones(site, controller)
     gate = LampGate(
         lamps,
-        blind | _gateway_zones(description, lamps, mm(light.ahead_m)),
-        calendar,
+        zones(site, controller) | _gateway_zones(description, lamps, mm(light.ahead_m)),
+        site.calendar(),
         base_level=base_level,
         full_level=full_level,
         reach_mm=mm(light.ahead_m),
-        fade_ns=fade_ns,
+        fade_ns=FADE_TIME_NS[fade_code(light.rise_s)],
         speakers=tuple(controller.neighbours),
         dusk=_dusk(site, controller),
     )
@@ -143,16 +141,23 @@ def lighting_controller(
         lamps={name: board.lamps[name] for name in lamps},
         speakers=_speakers(board),
     )
-    invariants = Invariants(
-        lamps,
-        blind,
-        calendar,
-        full_level=full_level,
-        fade_ns=fade_ns,
+    return Controller(board, cycle, fade_code(light.rise_s), watch_over(site, controller, cycle))
+
+
+def watch_over(site: LightingSite, controller: ControllerSite, cycle: ScanCycle) -> Invariants:
+    """What has to hold for a controller of a lit path, to be told of its ticks."""
+    policy, gate = cycle.policy, cycle.gate
+    assert isinstance(policy, LightingPolicy)
+    assert isinstance(gate, LampGate)
+    return Invariants(
+        {lamp.name: mm(lamp.x_m) for lamp in controller.lamps},
+        zones(site, controller),
+        site.calendar(),
+        full_level=site.light.full_level,
+        fade_ns=FADE_TIME_NS[fade_code(site.light.rise_s)],
         riders=policy.riders_mm,
         lit=lambda: gate.light in ("lit", "full"),
     )
-    return Controller(board, cycle, fade_code(light.rise_s), invariants)
 
 
 def greenwave_controller(site: GreenwaveSite, description: BoardDescription, link_for: LinkFor | None) -> Controller:
