@@ -22,7 +22,7 @@ Onlooker = Callable[[str, bool, bytes, int], None]
 
 
 class Passed(msgspec.Struct, frozen=True, gc=False):
-    """One piece on a wire. `data`: all bytes or the first 256; `size_b`: all. Of `count` idle frames in a row the first."""
+    """One piece on a wire. `data`: all bytes or the first 256 of `size_b`. Of `count` idle frames the first."""
 
     t_ns: int
     wire: str
