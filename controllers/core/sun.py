@@ -51,7 +51,7 @@ def local_s(day: date, at: time, zone: ZoneInfo) -> int:
 def sun_s(day: date, event: SunEvent, lat_deg: float, lon_deg: float, zone: ZoneInfo) -> int:
     """Sunrise or sunset of a local date, UTC second, rounded; sunrise before the sun's noon, sunset after it.
 
-    Example: Münster, 19 February 2024, sunset at 17:47.
+    Example: Münster, 19 February 2024, sunset at 17:49:33.
     """
     import astral.sun  # 20 ms to import: only where the sun is asked for
 
