@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from board_rig import built
 from boards.load import parse_board
 from controllers.lighting.site import LightingSite, check
 from controllers.service.assemble import Controller, lighting_controller
@@ -189,6 +190,40 @@ def test_a_restarted_controller_takes_over_what_the_output_shows(name: str, tmp_
     assert levels[0] == FULL
     steps = [a - b for a, b in pairwise(levels)]
     assert all(0 <= step <= 12 for step in steps), "it sinks, and does not fall"
+
+
+@pytest.mark.parametrize(("baud", "late_ms", "step"), [(9_600, 200, 26), (38_400, 40, 10)])
+def test_six_lamps_of_one_module_fade_at_once_as_far_as_their_bus_allows(baud: int, late_ms: int, step: int) -> None:
+    """At 9600 baud a write takes 20 ms, so steps are left out and the last is late; at 38400 none is, and 20 ms late."""
+    lamp = '[devices.lamp-{n}]\nwire = "lamps"\npart = "waveshare-ao8"\nchannel = {n}\nvariant = "B"\nleast_mv = 0\n'
+    lamp += f"baud = {baud}\n"
+    board, far, _ = built(HEAD.format(kind="memory"), *(lamp.format(n=n) for n in range(1, 7)))
+    model = Ao8Model(1)
+    model.holding = dict.fromkeys(range(8), 1_009)
+    peer = ModbusSlaves("lamps", far["lamps"], [model], baud=baud)
+    seen: dict[int, list[tuple[int, int]]] = {n: [(0, 1_009)] for n in range(6)}
+    last_ns = NS_PER_S
+    for tick in range(250):
+        now_ns = tick * TICK_NS
+        if now_ns == NS_PER_S:
+            for each in board.lamps.values():
+                assert isinstance(each, FadingLamp)
+                each.set_fade(NS_PER_S)
+                each.set_level(FULL, now_ns)
+        for device in board.devices.values():
+            if device.wake_ns <= now_ns:
+                device.advance(now_ns)
+        while peer.wake_ns <= now_ns + TICK_NS:
+            peer.run(peer.wake_ns)
+            for n, steps in seen.items():
+                if model.holding[n] != steps[-1][1]:
+                    last_ns = now_ns
+                    steps.append((now_ns, model.holding[n]))
+    assert [steps[-1][1] for steps in seen.values()] == [10_000] * 6
+    assert last_ns - NS_PER_S <= NS_PER_S + late_ms * NS_PER_MS
+    levels = [[level_for_ppm(mv * 100) for _, mv in steps] for steps in seen.values()]
+    assert max(b - a for each in levels for a, b in pairwise(each)) <= step
+    assert all(each == sorted(each) for each in levels)
 
 
 class Plain:
