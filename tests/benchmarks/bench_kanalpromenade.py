@@ -2,7 +2,8 @@
 
 ``python -m tests.benchmarks kanalpromenade`` takes a day of each counter, ``--weeks 4`` all four weeks (ranges,
 calendars and faults a week each). Two runs go side by side. With ``--keep FOLDER`` each run's result is written there
-as JSON, and those that are there are taken as they are, so that a broken-off command goes on.
+as JSON, and those that are there are taken as they are, so that a broken-off command goes on. Passages by day, more
+than 40 minutes from lit hours, are left out: nothing is counted then.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from controllers.core.calendar import LightCalendar
 from controllers.service.sites import load_site
 from drivers.units import NS_PER_S
 from hil.benches.lit_path import ListedRiders, LitPathBench
@@ -29,6 +31,7 @@ from hil.importers.eco_counter import import_eco_counter
 from hil.outcome import Request
 from hil.replay import replay
 from hil.traffic.generator import with_clutter
+from hil.traffic.model import Passage
 from hil.traffic.passages import PassageReader, RiderSource, write_traffic
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +46,9 @@ RULES = {
     "present_no_standby": "present, no stand-by",
     "oracle": "oracle",
 }
+NEAR_NS = 40 * 60 * NS_PER_S
+"""Longer than the slowest ride along the path."""
+
 WEST = frozenset(range(6))
 """Lamps of the controller west, counted along the path."""
 
@@ -126,6 +132,7 @@ def measured(spec: Spec, folder: Path) -> dict[str, Any]:
     import_eco_counter(
         [source], traffic, from_date=date.fromisoformat(spec.first), to_date=date.fromisoformat(spec.last)
     )
+    _leave_day_out(traffic, spec.calendar)
     if spec.clutter_per_h:
         rain = folder / "rain.traffic"
         with PassageReader(traffic) as reader:
@@ -149,6 +156,24 @@ def measured(spec: Spec, folder: Path) -> dict[str, Any]:
         lambda done, total: None,
     )
     return outcome.result.as_json() | {"revision": _revision(), "notes": list(outcome.result.notes)}
+
+
+def _leave_day_out(traffic: Path, kind: str) -> None:
+    """Drop passages more than `NEAR_NS` from lit hours: nothing is owed or lit then, and they take most of the time."""
+    calendar = LightCalendar(kind, 51.97, 7.64, "Europe/Berlin")  # type: ignore[arg-type]
+
+    def near(one: Passage) -> bool:
+        utc_ns = one.utc_s * NS_PER_S
+        return (
+            calendar.lit_at(utc_ns)
+            or calendar.lit_at(utc_ns - NEAR_NS)
+            or calendar.next_edge_ns(utc_ns) <= utc_ns + NEAR_NS
+        )
+
+    kept = traffic.with_suffix(".kept")
+    with PassageReader(traffic) as reader:
+        write_traffic(kept, msgspec.structs.replace(reader.header, version=2), filter(near, reader))
+    kept.replace(traffic)
 
 
 def _evenings(spec: Spec, traffic: Path) -> list[str]:
