@@ -82,7 +82,7 @@ def _picture(said: argparse.Namespace) -> int:
         raise InputError(f"{said.subject}: nobody rides in lit hours; name a time with --from")
     lanes = collector.lanes([])
     window = (begun_ns, min(at_ns, begun_ns + window_ns))
-    write_picture(said.out, lanes, window, said.title or run.title, "; ".join(run.notes))
+    write_picture(said.out, lanes, window, said.title or run.title, "; ".join(run.notes[:2]))
     print(f"{said.out}: {len(lanes.riders)} riders, {said.out.stat().st_size:,} bytes")
     return 0
 
