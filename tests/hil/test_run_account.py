@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from controllers.core.contract import LampLevel
 from controllers.lighting.account import HOUR_NS, Assumptions, Nights
+from controllers.lighting.lamp_meter import LampMeter, band_edges
+from controllers.lighting.site import LightingSite
+from controllers.service.sites import load_site
 from drivers.units import FOREVER_NS, NS_PER_S
+from hil.benches.lit_path import ListedRiders, LitPathBench
 from hil.cli import main
 from hil.judge.account import account
 from hil.judge.false_light import FalseLight
 from hil.judge.light_ledger import LightLedger
 from hil.judge.owed import LightPath, Owed, Walk
 from hil.report.account_table import account_html
+from hil.traffic.script import ScriptedRider, Waypoint, scripted_rider
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "hil-result.schema.json").read_text(encoding="utf-8"))
 BASE, FULL = 170, 254
@@ -135,3 +142,38 @@ def test_a_replay_ends_with_its_account_and_the_report_shows_it(
     )
     assert sum(row["raised"]["leeze"] for row in told["by_lamp"]) == found["raised"]["leeze"]
     assert "D_E (AECI)" in page.read_text()
+
+
+def test_what_passes_the_gate_is_what_the_gear_then_gives_within_a_hundredth() -> None:
+    """The field reckons from decisions, the ledger from the gear on the modelled line; they must agree."""
+    site = load_site("kanalpromenade-reference")
+    assert isinstance(site, LightingSite)
+    riders = [
+        scripted_rider(ScriptedRider([Waypoint(10 + 30 * n, -200), Waypoint(110 + 30 * n, 550)]), n) for n in range(4)
+    ]
+    bench = LitPathBench(site, ListedRiders(riders), origin_utc_ns=1_771_610_400 * NS_PER_S, rules=False)
+    meters = {name: LampMeter(0, BASE, band_edges(BASE, FULL)) for name in bench.lamps}
+
+    def started(slot: Any, now_ns: int) -> None:
+        before = slot.cycle.observer
+
+        def observe(tick: int, t_ns: int, inputs: Any, asked: Any, allowed: Any) -> None:
+            if before is not None:
+                before(tick, t_ns, inputs, asked, allowed)
+            for command in allowed:
+                if isinstance(command, LampLevel):
+                    meter = meters[f"{slot.name}/{command.target}"]
+                    meter.go(t_ns, meter.level_at(t_ns), command.level, NS_PER_S)
+
+        slot.cycle.observer = observe
+
+    bench.bench.add_start_listener(started)
+    bench.start()
+    bench.run(300 * NS_PER_S)
+    bench.finish()
+    told = sum(meter.sums_at(300 * NS_PER_S).light for meter in meters.values())
+    given = sum(row.light for row in bench.ledger.account.by_lamp(300 * NS_PER_S))
+    assert told == pytest.approx(given, rel=0.01)
+    assert {name: meter.sums_at(300 * NS_PER_S).raised for name, meter in meters.items()} == {
+        name: row.raised for name, row in zip(bench.lamps, bench.ledger.account.by_lamp(300 * NS_PER_S), strict=True)
+    }
