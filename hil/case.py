@@ -20,13 +20,10 @@ from hil.judge.alignment import Tolerance
 from hil.judge.measures import Measure
 from hil.judge.order import OrderRule
 from hil.peers.signal_programme import Programme
-from hil.traffic.rider import Rider
+from hil.traffic.rider import GHOST_IDS, Rider
 from hil.traffic.script import ScriptedRider, scripted_rider
 
 MOST_WINDOW_S = 60
-
-GHOST_IDS = 1_000_000
-"""Ghosts are numbered from here, so that they never share a number with a rider."""
 
 
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
