@@ -226,8 +226,11 @@ def _dusk(site: LightingSite, controller: ControllerSite) -> Dusk | None:
 
 
 def fade_code(rise_s: float) -> int:
-    """The longest fade of the gear within `rise_s`: ``fade_code(1.0) == 2``; 0 (no fade) below 0.7 s."""
-    rise_ns = round(rise_s * 1_000_000_000)
+    """The longest fade of the gear within `rise_s`: ``fade_code(1.0) == 2``; 0 (no fade) below 0.7 s.
+
+    Fade times are written rounded (0.7 s for 0.707, 1.4 for 1.414): up to two per cent more count as within.
+    """
+    rise_ns = round(rise_s * 1_020_000_000)
     return max((code for code, time_ns in enumerate(FADE_TIME_NS) if time_ns <= rise_ns), default=0)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from controllers.cli import main
+from controllers.service.assemble import fade_code
 from hil.benches.pty_wire import PtyWire
 from hil.peers.dali_gateway import DaliGateway
 
@@ -108,3 +109,10 @@ def test_nothing_is_written_where_nobody_can_be_asked(
 def test_a_wire_without_dali_lamps_is_refused(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
     assert yard.commission("--wire", "radar-1") == 2
     assert "has no DALI lamps on a wire radar-1; wires: dali" in capsys.readouterr().err
+
+
+def test_a_rise_time_written_as_papers_print_it_finds_its_fade() -> None:
+    """IEC 62386-102: 0.5 s times the root of 2 to the code; printed with one digit behind the point."""
+    printed = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.7, 8.0, 11.3, 16.0, 22.6, 32.0, 45.3, 64.0, 90.5)
+    assert [fade_code(rise_s) for rise_s in printed] == list(range(1, 16))
+    assert [fade_code(rise_s) for rise_s in (0.1, 0.69, 1.3, 1000.0)] == [0, 0, 2, 15]
