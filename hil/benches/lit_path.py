@@ -31,7 +31,7 @@ from hil.judge.rules import RuleBook
 from hil.peers.contract import Peer
 from hil.peers.dali_gateway import DaliGateway
 from hil.peers.exchange import Exchange
-from hil.peers.radar import RadarPeer
+from hil.peers.radar import FORETOLD_NS, FORETOLD_UNRECORDED_NS, RadarPeer
 from hil.peers.radar_row import RadarRow
 from hil.traffic.rider import GHOST_IDS, Rider
 
@@ -168,7 +168,9 @@ class LitPathBench:
         idle = {n: IDLE_FRAME for n, wire in enumerate(self.wires) if self.contents[wire] == "ld2451"}
         self.digest = ChainDigest(self.period_ns, self.wires, idle)
         sink: Sink = self.digest
-        if sinks is not None and (more := sinks(self.wires, self.period_ns)):
+        more = sinks(self.wires, self.period_ns) if sinks is not None else []
+        self._foretold_ns = FORETOLD_NS if more else FORETOLD_UNRECORDED_NS
+        if more:
             sink = Fan([self.digest, *more])
         self.bench = bench_of(sink, skip=skip)
         self.bench.fit(site, self.boards)
@@ -231,6 +233,7 @@ class LitPathBench:
                 seed=seed * 64 + number + 1,
                 silent=faults.silent_radars.get(name, ()),
                 skip=skip and not isinstance(link, FaultyWire),  # a fault meets each frame
+                foretold_ns=self._foretold_ns,
             )
         for wire, what in contents(board).items():
             if what != "dali":

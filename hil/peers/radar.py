@@ -42,7 +42,10 @@ BLIND_MM_S = 278
 """Slower than 1 km/h is not reported."""
 
 FORETOLD_NS = 20 * NS_PER_S
-"""How far ahead idle frames are foretold."""
+"""How far ahead idle frames are foretold where somebody records: they are told no later than that."""
+
+FORETOLD_UNRECORDED_NS = 1800 * NS_PER_S
+"""Where nobody does. In the dead of the night nothing but this wakes the bench for a radar."""
 
 MAX_TARGETS = 16
 
@@ -86,6 +89,7 @@ class RadarPeer:
         missed_per_mille: how many, default 20.
         silent: spans (from, to) in which it sends nothing.
         skip: tell idle frames in bulk.
+        foretold_ns: how far ahead idle frames are foretold, and so how late they are told.
     """
 
     def __init__(
@@ -101,8 +105,9 @@ class RadarPeer:
         missed_per_mille: int = 20,
         silent: tuple[tuple[int, int], ...] = (),
         skip: bool = True,
+        foretold_ns: int = FORETOLD_NS,
     ) -> None:
-        self.name, self._link, self._skip = name, link, skip
+        self.name, self._link, self._skip, self._foretold_ns = name, link, skip, foretold_ns
         self._x_mm, self._sign, self._range_mm = x_mm, sign, range_mm
         self._phase_ns, self._seed = phase_ns, seed * 0x9E3779B1 & 0xFFFFFFFF
         self._missed = missed_per_mille * 65_536 // 1000
@@ -285,7 +290,7 @@ class RadarPeer:
         Idle frames or reports of targets: either proves that the sensor lives. Only a silent span ends that.
         """
         last_ns = self._phase_ns + last * REPORT_NS
-        horizon_ns = until_ns + FORETOLD_NS
+        horizon_ns = until_ns + self._foretold_ns
         for from_ns, to_ns in self._silent:
             if last_ns < to_ns:  # a sensor that is not heard yet has nothing to foretell
                 horizon_ns = min(horizon_ns, from_ns - 1)

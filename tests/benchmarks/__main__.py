@@ -1,9 +1,9 @@
-"""``python -m tests.benchmarks [NAME…] [--weeks N] [--kills N]``: every ``bench_NAME.py`` here, in one run.
+"""``python -m tests.benchmarks [NAME…] [--weeks N] [--kills N] [--hours N]``: every ``bench_NAME.py`` here, in one run.
 
 Ratios are between two things measured in the same run; `docs/performance.md` says which. `--weeks` makes bench_replay
 run so many recorded weeks instead of some days (a week takes about a minute and a half), and bench_kanalpromenade all
-of its tables. `--kills` makes bench_flight
-kill so many processes and cut the power so often (a kill takes about two and a half seconds).
+of its tables. `--kills` makes bench_flight kill so many processes and cut the power so often (a kill takes about two
+and a half seconds). `--hours` shortens the day of bench_section.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def main() -> int:
         "--keep", type=Path, metavar="FOLDER", help="bench_kanalpromenade keeps each run's result there"
     )
     parser.add_argument("--kills", type=int, help="kills and power cuts for bench_flight")
+    parser.add_argument("--hours", type=float, help="hours of the day for bench_section")
     said = parser.parse_args()
     if unknown := set(said.name) - set(known):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
@@ -55,6 +56,7 @@ def main() -> int:
         more = {"weeks": said.weeks} if name in ("replay", "kanalpromenade") and said.weeks else {}
         more |= {"keep": said.keep} if name == "kanalpromenade" and said.keep else {}
         more |= {"kills": said.kills} if name == "flight" and said.kills else {}
+        more |= {"hours": said.hours} if name == "section" and said.hours else {}
         for key, value in module.run(**more).items():
             print(f"  {key:32} {_shown(value)}")
         print(f"  ({(clock.now_ns() - began_ns) / NS_PER_S:.0f} s)", flush=True)
