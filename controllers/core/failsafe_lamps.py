@@ -148,10 +148,6 @@ class LampGate:
         self._held_ns = FOREVER_NS
         return [LampLevel(lamp, level) for lamp in self._lamps]
 
-    def shown(self, now_ns: int) -> dict[str, int]:
-        """What each lamp shows by the model of its output, 0 to 254."""
-        return {lamp: slope.shown(now_ns) for lamp, slope in self._slopes.items()}
-
     def _pass(self, lamp: str, now_ns: int, allowed: list[Command]) -> None:
         if lamp in self._waiting:
             return
