@@ -61,7 +61,7 @@ def _energy(said: argparse.Namespace) -> int:
 def _print(bill: dict[str, Any]) -> None:
     print(
         f"{bill['site']}, controller {bill['controller']}: {len(bill['by_lamp'])} lamps of {bill['power_w']:g} W, "
-        f"{bill['nights']} nights, {bill['lit_h']:.2f} lit hours recorded"
+        f"{bill['nights']} night{'s' * (bill['nights'] != 1)}, {bill['lit_h']:.2f} lit hours recorded"
     )
     nights = [(f"{row['night']} ({row['lit_h']:.2f} h)", row) for row in bill["by_night"]]
     lamps = {row["lamp"] for row in bill["by_lamp"]}

@@ -222,9 +222,9 @@ class ControllerAccount:
             "by_night": [
                 {
                     "night": night,
-                    "lit_h": _h(self.lit_ns[night]),
+                    "lit_h": _h(self.lit_ns.get(night, 0)),
                     **self._spent(row),
-                    "always_on_wh": self.always_on_wh(self.lit_ns[night], lamps),
+                    "always_on_wh": self.always_on_wh(self.lit_ns.get(night, 0), lamps),
                     "measured_wh": self._measured_in(night),
                 }
                 for night, row in self.by_night.items()

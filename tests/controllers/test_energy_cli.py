@@ -122,7 +122,7 @@ def test_the_tables_say_the_same_to_people(tmp_path: Path, capsys: pytest.Captur
     an_hour(tmp_path)
     assert main(["energy", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "controller west: 6 lamps of 20 W, 1 nights, 1.00 lit hours recorded" in out
+    assert "controller west: 6 lamps of 20 W, 1 night, 1.00 lit hours recorded" in out
     assert "2026-02-20 (1.00 h)" in out
     assert "lamps 0.06, meter 24.00" in out
     assert "D_E (AECI)" in out
@@ -175,6 +175,15 @@ def test_a_real_controller_flown_in_virtual_time_has_a_bill_and_its_stop_is_base
     assert 0 < found["energy_wh"] <= found["always_on_wh"] * 1.001
     assert sum(row["raised"] for row in found["by_lamp"]) > 0
     assert found["not_recorded"] == []
+
+
+def test_light_by_day_belongs_to_a_night_without_lit_hours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Night(tmp_path, after_s=18 * 3600).tick(1, {"lamp-1": 254}).tick(600).end()  # 13:00 to 13:10
+    found = bill(capsys, tmp_path)
+    (night,) = found["by_night"]
+    assert (night["night"], night["lit_h"], night["always_on_wh"]) == ("2026-02-21", 0, 0)
+    assert found["by_lamp"][0]["energy_wh"] == pytest.approx(20 * 599 / 3600, abs=0.01)
+    assert main(["energy", str(tmp_path)]) == 0
 
 
 def test_a_time_that_nobody_knew_is_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
