@@ -95,6 +95,7 @@ def judged_in_real_time(
         tolerance,
         end_ns=round(span_s * NS_PER_S),
         messages=messages,
+        panels=[f"{slot.name}/{wire}" for slot in bench.slots for wire in bench.panels(slot.name)],
         lines=[f"{slot.name}/{wire}" for slot in bench.slots for wire in bench.lines(slot.name)],
         uncertainty_ns=bench.uncertainty_ns,
     )

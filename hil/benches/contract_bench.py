@@ -29,6 +29,10 @@ from hil.report.result import Measurement
 LOOK_NS = 20 * NS_PER_MS
 """How often boards and ports are asked whether they are well."""
 
+AFTER = 5
+"""Boards that share our clock tick this part of a period after the case's own grid: what comes on the grid comes before
+the tick, as in process."""
+
 PRIORITY = 60
 """SCHED_FIFO of the rig's one thread, above that of the boards: what comes from a wire comes whatever a board does."""
 
@@ -163,6 +167,10 @@ class RealTimeBench(InProcessBench):
         ascii_gateways = [said.wire for said in description.devices.values() if part_name(said) == "atxled"]
         return [*self.messages(board), *ascii_gateways]
 
+    def panels(self, board: str) -> list[str]:
+        """The wires of a board whose frames stand until the next."""
+        return [wire for wire, what in contents(self.boards[board]).items() if what == "panel"]
+
     def unjudged(self) -> list[str]:
         """Wires (``board/wire``) whose bytes belong to no reference."""
         return []
@@ -201,7 +209,8 @@ class RealTimeBench(InProcessBench):
         now_ns = self.clock.now_ns()
         begin_ns = -(-(now_ns + self.lead_ns + 5 * NS_PER_MS) // self.grid_ns) * self.grid_ns
         self.clock.sleep_until_ns(begin_ns - self.lead_ns)
-        self.start_ns = begin_ns - self.from_ns // self.speed
+        after_ns = min((board.period_ms for board in self.boards.values()), default=0) * NS_PER_MS // AFTER
+        self.start_ns = begin_ns - after_ns - self.from_ns // self.speed
         for slot in self.slots:
             self.power_on(slot, self.from_ns)
         self.late_start_ns = max(0, self.clock.now_ns() - begin_ns)
@@ -210,7 +219,7 @@ class RealTimeBench(InProcessBench):
     grid_ns = 100 * NS_PER_MS
     """Boards tick on multiples of their period of the same clock; the case's time 0 is one of them all."""
 
-    lead_ns = 4 * NS_PER_MS
+    lead_ns = 8 * NS_PER_MS
     """Boards are told the time so much before 0: a program needs it to reach its first tick at 0."""
 
     def power_on(self, slot: Slot, now_ns: int) -> None:
@@ -265,14 +274,18 @@ class RealTimeBench(InProcessBench):
                 now_fds = {port.fileno() for port in ports} - {None}
                 if now_fds != set(by_fd):
                     return self._run(until_ns)
-            next_ns = min(until_ns, min(self._wakes, default=FOREVER_NS))
-            wake_ns = min(self._clock_ns(next_ns) - self.ahead_ns, self._look_ns)
+            wake_ns = min(self._clock_ns(min(until_ns, self._next_ns())) - self.ahead_ns, self._look_ns)
             for port in ports:
                 wake_ns = min(wake_ns, port.wake_ns)
             self._sleep(poll, by_fd, wake_ns)
         super().run(until_ns)
         self.ended_ns = clock.now_ns()
         return None
+
+    def _next_ns(self) -> int:
+        """When a peer wants to run, or a chore is due."""
+        next_ns = self._chores[self._chores_done][0] if self._chores_done < len(self._chores) else FOREVER_NS
+        return min(next_ns, min((peer.wake_ns for peer in self.peers), default=FOREVER_NS))
 
     def _sleep(self, poll: select.poll, by_fd: dict[int, Port], wake_ns: int) -> None:
         """Until then, or until bytes come; those are taken."""

@@ -34,6 +34,7 @@ def judge(
     end_ns: int,
     messages: Iterable[str] = (),
     lines: Iterable[str] = (),
+    panels: Iterable[str] = (),
     uncertainty_ns: int = 0,
 ) -> tuple[Verdict, bool]:
     """The verdict, and whether it is certain.
@@ -44,6 +45,7 @@ def judge(
         end_ns: when listening ended.
         messages: wires that carry messages between controllers.
         lines: wires whose frames are lines of text: a real wire keeps no other boundaries.
+        panels: wires whose frames stand until the next: one that stands for less than the tolerance may be missed.
         uncertainty_ns: of times. A verdict that a change of the tolerance by so much would turn is not certain.
     """
     assert tolerance.time_ms is not None
@@ -51,6 +53,7 @@ def judge(
     texts = frozenset(lines)
     expected, got = by_line(expected, texts), by_line(got, texts)
     expected, got = _ageless(expected, wires, slack_ns), _ageless(got, wires, slack_ns)
+    expected = demanded(expected, got, frozenset(panels), slack_ns)
     expected, got = at_the_end(expected, got, end_ns, slack_ns)
     verdict = compare(expected, got, tolerance)
     if not uncertainty_ns:
@@ -89,6 +92,21 @@ def by_line(sent: Sequence[Sent], wires: frozenset[str]) -> list[Sent]:
     last = {one.wire: one for one in sent}
     found += [msgspec.structs.replace(last[wire], data=rest) for wire, rest in held.items()]
     return found
+
+
+def demanded(expected: Sequence[Sent], got: Sequence[Sent], wires: frozenset[str], slack_ns: int) -> list[Sent]:
+    """Without the frames of `wires` that came for less than `slack_ns` and were not seen: none can be held to those."""
+    next_ns: dict[str, int] = {}
+    found: list[Sent] = []
+    for one in reversed(expected):
+        brief = one.wire in wires and next_ns.get(one.wire, one.t_ns + slack_ns) - one.t_ns < slack_ns
+        next_ns[one.wire] = one.t_ns
+        if not brief or any(
+            other.wire == one.wire and other.data == one.data and abs(other.t_ns - one.t_ns) <= slack_ns
+            for other in got
+        ):
+            found.append(one)
+    return found[::-1]
 
 
 def at_the_end(

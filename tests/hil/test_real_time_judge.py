@@ -89,6 +89,20 @@ def test_at_the_end_nothing_is_taken_from_a_run_that_agrees() -> None:
     assert at_the_end(both, both, END_NS, 120 * NS_PER_MS) == (both, both)
 
 
+def test_a_picture_that_stands_for_less_than_the_slack_may_be_missed_and_none_may_be_added() -> None:
+    def told(expected: list[Sent], got: list[Sent]) -> str:
+        tolerance = loosened(Tolerance(), 100 * NS_PER_MS, 100 * NS_PER_MS)
+        found, _ = judge(expected, got, tolerance, end_ns=END_NS, panels=["display/panel"])
+        return "passed" if found.passed else "failed"
+
+    one, brief, last = (sent(t_ms, data, "display/panel") for t_ms, data in ((1000, b"1"), (2000, b"2"), (2100, b"3")))
+    long = sent(2900, b"3", "display/panel")
+    assert told([one, brief, last], [one, brief, last]) == "passed"
+    assert told([one, brief, last], [one, last]) == "passed"
+    assert told([one, brief, long], [one, long]) == "failed", "it stood for 0.9 s"
+    assert told([one, last], [one, brief, last]) == "failed", "a flicker"
+
+
 def test_a_verdict_that_hangs_on_the_uncertainty_of_an_adapter_is_not_certain() -> None:
     expected = [sent(1000, b"h01\n")]
     assert verdict(expected, [sent(1118, b"h01\n")], uncertainty_ms=5) == ("passed", False)
