@@ -149,6 +149,9 @@ class SignalState(msgspec.Struct, frozen=True, tag=True):
     `status` has the IntersectionStatusObject's 16 bits, bit n of the standard at ``1 << n`` (2 is failureFlash).
     `message_ms` is the controller's own clock: milliseconds since the start of the UTC year, None where the feed gave
     no valid one. `phases` is empty for a group that is off or unknown in this message.
+
+    Of feeds that speak only of observations: `again` marks what was known before and is only told once more;
+    `behind_ms` is by how much `message_ms` had to be moved behind the observation's own time, as it never goes back.
     """
 
     t_ns: int
@@ -158,6 +161,8 @@ class SignalState(msgspec.Struct, frozen=True, tag=True):
     status: int
     message_ms: int | None
     phases: tuple[SignalPhase, ...]
+    again: bool = False
+    behind_ms: int = 0
 
 
 class WallTime(msgspec.Struct, frozen=True, gc=False, tag=True):

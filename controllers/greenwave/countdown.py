@@ -33,12 +33,14 @@ _TOLERANCE_MS = 1000
 
 class Span(msgspec.Struct, frozen=True, gc=False):
     """A stretch of `go` or of waiting until `end_ns`; FOREVER_NS where the end is not known. It begins where the one
-    before it ends. Not `told`: the colour is sure until `end_ns`, but nothing says that it ends there.
+    before it ends. Not `told`: the colour is sure until `end_ns`, but nothing says that it ends there. `rest_ns`: so
+    long it lasts from the message on at least, and who is told no more than that is not told wrong; 0: unknown.
     """
 
     go: bool
     end_ns: int
     told: bool = True
+    rest_ns: int = 0
 
 
 def marks_ms(

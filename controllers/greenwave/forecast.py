@@ -4,10 +4,9 @@ Which end of the running phase is told, the first that there is (docs/leezenflow
 
 1. likely, with enough confidence;
 2. min and max, where they are one moment (within a second);
-3. the bound of the table in countdown, where it kept its last two promises (learn_record);
-4. what was learnt, with `learnt_pct` of the votes, not before min nor after max, unless it broke its last promise;
-5. the bound of the table, unless it broke its last promise;
-6. none. The colour is sure as far as marks go, or nine of ten votes; a running one for a second more in any case.
+3. of min, max and what was learnt (kept between min and max) the one that was right most often when it said the like
+   (learn_trust), in `learnt_pct` of cases at least; a learnt end not while its last promise is broken (learn_record);
+4. none. The colour is sure as far as marks go, or nine of ten votes; a running one for a second more in any case.
 
 Phases to come are as long as they were of late where they always last as long, else as marks and learning say. Where a
 message does not name those that matter, what was learnt does.
@@ -24,7 +23,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from controllers.greenwave.countdown import AMBERS, GREENS, RED, RED_AMBER, Span, bound_ms, marks_ms
-from controllers.greenwave.learn_record import LEARNT, MARK, Record
+from controllers.greenwave.learn_cadence import Cadence
+from controllers.greenwave.learn_record import Record
+from controllers.greenwave.learn_trust import LEARNT, MAX, MIN, SOURCES, Trust
 from drivers.quantities import SignalPhase
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
 SURE_NS = NS_PER_S
 """For so long after a message the running state is taken to last, where nothing tells its end."""
 MOST_SPANS = 6
+REST_NS = 6 * NS_PER_S
+"""So long before its minimum may be believed a bar rests there."""
 
-_GAP_NS = 2 * NS_PER_S
+LONGEST_GAP_NS = 4 * NS_PER_S
+"""After a longer silence nobody knows what the signal did meanwhile."""
 _AGAIN_NS, _SOON_NS = NS_PER_S, NS_PER_S // 4
 _EXACT_MS = 1000
 _WORKING = range(RED, AMBERS[-1] + 1)
@@ -57,37 +61,52 @@ class Outlook:
         self._learnt_pct, self._amber_is_green = learnt_pct, amber_is_green
         self._goes = (*GREENS, *AMBERS) if amber_is_green else GREENS
         self._record = Record()
+        self._trust = Trust()
+        self._cadence = Cadence()
         self._learner: PhaseLearner | None = None
         self._forecast: Forecast | None = None
         self._asked_ns = 0
         self._heard_ns = 0
         self._open = False  # the message left something open
         self._told_ns = 0  # the running phase's end as it was told, being learnt
+        self._source: int | None = None  # of what was told of it
 
     def lose(self, t_ns: int) -> None:
         """From `t_ns` on nobody knows what the signal does."""
         if self._record.state:
             self._record.change(t_ns, 0)
-            self._forecast = None
+            self._trust.end(None)
+            self._cadence.lose()
+            self._forecast = self._source = None
             if self._learner is not None:
                 self._learner.observe(t_ns, 0)
 
-    def hear(self, phases: Sequence[SignalPhase], written_ns: int) -> tuple[Span, ...]:
-        """What is known after a message written at `written_ns`; nothing where the signal does not work."""
+    def hear(self, phases: Sequence[SignalPhase], written_ns: int, seen_ns: int | None) -> tuple[Span, ...]:
+        """What is known after a message written at `written_ns`; nothing where the signal does not work.
+
+        `seen_ns`: when the signal was seen like that, the same where nothing moved the stamp; None: told again.
+        """
         state = phases[0].state if phases else 0
         if state not in _WORKING:
             self.lose(written_ns)
             return ()
         record = self._record
-        if record.state and written_ns - self._heard_ns > _GAP_NS:
+        if record.state and written_ns - self._heard_ns > LONGEST_GAP_NS:
             self.lose(self._heard_ns + NS_PER_S)
         self._heard_ns = max(self._heard_ns, written_ns)
         changed = state != record.state
-        if changed:
-            record.change(written_ns, state)
-            self._told_ns = 0
+        if changed or seen_ns is not None:
+            for change_ns, other, known in self._cadence.seen(
+                record, self._told_end_ns(), state, seen_ns or written_ns
+            ):
+                self._trust.end(change_ns if record.state and known else None)
+                record.change(change_ns, other, known)
+                self._told_ns, self._source = 0, None
+                if self._learner is not None:
+                    self._learner.observe(change_ns, other)
+            if self._learner is not None:
+                self._learner.observe(seen_ns or written_ns, state)
         if self._learner is not None:
-            self._learner.observe(written_ns, state)
             late = self._forecast is not None and self._forecast.state != state  # it reckons in whole seconds
             if changed or written_ns - self._asked_ns >= (_SOON_NS if late else _AGAIN_NS):
                 self._ask(written_ns)
@@ -97,8 +116,17 @@ class Outlook:
             from controllers.greenwave.learning import PhaseLearner
 
             self._learner = PhaseLearner()
-            self._learner.observe(written_ns, state)
+            self._learner.observe(seen_ns or written_ns, state)
         return spans
+
+    def _told_end_ns(self) -> int | None:
+        """When the running phase was to end, as learnt."""
+        record, forecast = self._record, self._forecast
+        usual_ns = record.usual_ns(record.state) if record.whole else None
+        if usual_ns is not None:
+            return record.since_ns + usual_ns
+        told = forecast.phases[0] if forecast is not None and forecast.phases else None
+        return None if told is None or told.state != record.state else told.end_ns
 
     def _ask(self, now_ns: int) -> None:
         assert self._learner is not None
@@ -141,7 +169,7 @@ class Outlook:
             elif ends_ns is None:
                 sure_ns = self._sure_ns(phase, written_ns) if number == 0 else FOREVER_NS if state == RED else 0
                 if sure_ns:
-                    spans.append(Span(go, sure_ns, False))
+                    spans.append(Span(go, sure_ns, False, 0 if number else self._rest_ns(phase, go)))
                 break
             spans.append(Span(go, ends_ns))
             end_ns, follows = ends_ns, state
@@ -178,19 +206,71 @@ class Outlook:
         if least_ms is not None and most_ms is not None and 0 <= most_ms - least_ms <= _EXACT_MS:
             return mark_ns, False
         self._open = True
-        learnt_ns = self._learnt_ns(state, written_ns, least_ms, most_ms)
-        record.claim(written_ns, mark_ns, learnt_ns)
-        if mark_ns is not None and record.proved(state, MARK):
-            return mark_ns, False
-        if learnt_ns is not None and record.allowed(state, LEARNT):
-            self._told_ns = learnt_ns
-            return learnt_ns, True
-        if mark_ns is not None and record.allowed(state, MARK):
-            return mark_ns, False
-        return None, False
+        said = self._said(state, written_ns, least_ms, most_ms)
+        self._trust.claim(written_ns, state, said)
+        best, best_pct, learnt_ns = None, 0, None
+        for source in SOURCES:
+            if source not in said:
+                continue
+            end_ns, confidence_pct = said[source]
+            pct = self._trust.trust_pct(source, state, end_ns - written_ns, confidence_pct)
+            # once told it is told on, with less: a bar that comes and goes is of no use
+            told_on = source == self._source and source == LEARNT
+            enough_pct = self._learnt_pct * 2 // 3 if told_on else self._learnt_pct
+            if pct < enough_pct:
+                continue
+            if source == LEARNT:
+                learnt_ns = end_ns
+                if not record.allowed(state):
+                    continue
+            if (pct, source == self._source) > (best_pct, best == self._source):
+                best, best_pct = source, pct
+        record.claim(written_ns, learnt_ns)
+        if best is None:
+            return None, False
+        self._source = best
+        end_ns = said[best][0]
+        if best == LEARNT:
+            self._told_ns = end_ns
+        return end_ns, best == LEARNT
 
-    def _learnt_ns(self, state: int, written_ns: int, least_ms: int | None, most_ms: int | None) -> int | None:
-        """The learnt end of the running phase, where votes and marks allow to tell it."""
+    def _rest_ns(self, phase: SignalPhase, go: bool) -> int:
+        """For how long at least a running phase of open end lasts, and those of its colour after it, where its minimum
+        is soon at hand: from there on its minimum may be believed, so a bar may rest there until then.
+        """
+        state = phase.state
+        least_ms, most_ms, _ = marks_ms(phase, 0, self._min_confidence_pct)
+        if least_ms is None:
+            return 0
+        prior_pct = 100 if least_ms == bound_ms(state, least_ms, most_ms) else 0
+        sure_ns = self._trust.sure_left_ns(state, prior_pct, self._learnt_pct)
+        if not 0 < sure_ns <= least_ms * NS_PER_MS <= sure_ns + REST_NS:
+            return 0
+        sure_ns += NS_PER_S // 2  # half of what is right: it may go on from here, or soon
+        for _ in range(2):
+            follows = self._record.follows(state)
+            if follows is None or (follows in self._goes) != go:
+                break
+            sure_ns += self._record.usual_ns(follows) or 0
+            state = follows
+        return sure_ns
+
+    def _said(
+        self, state: int, written_ns: int, least_ms: int | None, most_ms: int | None
+    ) -> dict[int, tuple[int, int]]:
+        """What each source says of the running phase's end, and how sure it is in advance."""
+        said: dict[int, tuple[int, int]] = {}
+        usual = bound_ms(state, least_ms, most_ms)
+        for source, mark_ms in ((MIN, least_ms), (MAX, most_ms)):
+            if mark_ms is not None:
+                said[source] = written_ns + mark_ms * NS_PER_MS, 100 if mark_ms == usual else 0
+        learnt = self._learnt(state, written_ns, least_ms, most_ms)
+        if learnt is not None:
+            said[LEARNT] = learnt
+        return said
+
+    def _learnt(self, state: int, written_ns: int, least_ms: int | None, most_ms: int | None) -> tuple[int, int] | None:
+        """The learnt end of the running phase and the share of votes for it, where marks do not speak against it."""
         forecast, record = self._forecast, self._record
         if forecast is None:
             return None
@@ -198,16 +278,14 @@ class Outlook:
             usual_ns = record.usual_ns(state) if record.whole else None
             if usual_ns is None:
                 return None
-            end_ns = record.since_ns + usual_ns
+            end_ns, sure_pct = record.since_ns + usual_ns, 100
         else:
             if not forecast.phases and self._told_ns > written_ns:
-                return self._told_ns  # it is as old as any before: what was told is counted down
+                return self._told_ns, 100  # it is as old as any before: what was told is counted down
             told = forecast.phases[0] if forecast.phases else None
-            # once told it is told on, with less: a bar that comes and goes is of no use
-            enough_pct = self._learnt_pct * 2 // 3 if self._told_ns else self._learnt_pct
-            if told is None or told.state != state or told.confidence_pct < enough_pct:
+            if told is None or told.state != state:
                 return None
-            end_ns = told.end_ns
+            end_ns, sure_pct = told.end_ns, told.confidence_pct
             if record.whole:
                 end_ns = record.since_ns + record.near_ns(state, end_ns - record.since_ns)
         inside_ns = max(end_ns, written_ns)
@@ -215,7 +293,7 @@ class Outlook:
             inside_ns = max(inside_ns, written_ns + least_ms * NS_PER_MS)
         if most_ms is not None and (least_ms is None or least_ms <= most_ms):
             inside_ns = min(inside_ns, written_ns + most_ms * NS_PER_MS)
-        return inside_ns if abs(inside_ns - end_ns) <= NS_PER_S else None
+        return (inside_ns, sure_pct) if abs(inside_ns - end_ns) <= NS_PER_S else None
 
     def _sure_ns(self, phase: SignalPhase, written_ns: int) -> int:
         """How long the colour of a running phase without a told end is sure."""
@@ -248,19 +326,24 @@ class Outlook:
         least_ms, most_ms, likely_ms = marks_ms(phase, before_ms, self._min_confidence_pct)
         if likely_ms is not None:
             return max(start_ns, written_ns + likely_ms * NS_PER_MS)
-        mark_ms = bound_ms(state, least_ms, most_ms)
-        if mark_ms is not None and record.allowed(state, MARK):
-            return max(start_ns, written_ns + mark_ms * NS_PER_MS)
         usual_ns = record.usual_ns(state)
         if usual_ns is not None:
             return start_ns + usual_ns
+        mark_ms = bound_ms(state, least_ms, most_ms)
+        if mark_ms is not None and self._holds(state, mark_ms == least_ms, before_ms, mark_ms):
+            return max(start_ns, written_ns + mark_ms * NS_PER_MS)
         forecast = self._forecast
-        if forecast is None or number >= len(forecast.phases) or not record.allowed(state, LEARNT):
+        if forecast is None or number >= len(forecast.phases) or not record.allowed(state):
             return None
         told, before = forecast.phases[number], forecast.phases[number - 1]
         if told.state != state or told.confidence_pct < self._learnt_pct:
             return None
         return start_ns + record.near_ns(state, told.end_ns - before.end_ns)
+
+    def _holds(self, state: int, least: bool, before_ms: int, mark_ms: int) -> bool:
+        """Whether the bound of a phase to come, `mark_ms - before_ms` long, may be told."""
+        left_ns = (mark_ms - before_ms) * NS_PER_MS
+        return self._trust.trust_pct(MIN if least else MAX, state, left_ns, 100) >= self._learnt_pct
 
     # ------------------------------------------------------------------ state
 
@@ -272,16 +355,21 @@ class Outlook:
         """All state, as JSON-able values."""
         return {
             "record": self._record.snapshot(),
+            "trust": self._trust.snapshot(),
+            "cadence": self._cadence.snapshot(),
             "learner": None if self._learner is None else self._learner.snapshot(),
             "forecast": msgspec.to_builtins(self._forecast),
             "asked_ns": self._asked_ns,
             "heard_ns": self._heard_ns,
             "told_ns": self._told_ns,
+            "source": self._source,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot."""
         self._record.restore(state["record"])
+        self._trust.restore(state["trust"])
+        self._cadence.restore(state["cadence"])
         self._learner = self._forecast = None
         if state["learner"] is not None:
             from controllers.greenwave.learning import Forecast, PhaseLearner
@@ -289,8 +377,5 @@ class Outlook:
             self._learner = PhaseLearner()
             self._learner.restore(state["learner"])
             self._forecast = msgspec.convert(state["forecast"], Forecast | None)
-        self._asked_ns, self._heard_ns, self._told_ns = (
-            state["asked_ns"],
-            state["heard_ns"],
-            state["told_ns"],
-        )
+        self._asked_ns, self._heard_ns = state["asked_ns"], state["heard_ns"]
+        self._told_ns, self._source = state["told_ns"], state["source"]

@@ -1,11 +1,9 @@
-"""How a signal group kept what was said of it: lengths to the millisecond, and promises judged. Pure.
+"""What a signal group did of late: lengths to the millisecond, and how it kept what was learnt of it. Pure.
 
-A promise is an end told for the running phase by one source: a mark of the feed that is only a bound (MARK), or what
-was learnt (LEARNT). When the phase ends, each source is held to what it said five seconds before (of a shorter phase,
-to what it said first). More than `TOLERANCE_NS` off is broken. A broken promise costs the source the state's next
-promises until it would have kept two in a row; what it would have said is judged all the while. Of learnt ends some
-are wrong, as their confidence says: there one broken promise costs so much only where the last four were kept (it is
-another programme) or none before, else the second in a row does.
+A promise is a learnt end of the running phase. When the phase ends it is held to what was said five seconds before (of
+a shorter phase, to what was said first). More than `TOLERANCE_NS` off is broken. Some are, as their confidence says
+(learn_trust). But one that is broken where the last eight were kept is another programme: then no end of the state is
+told until one would have been kept again.
 """
 
 from __future__ import annotations
@@ -14,13 +12,11 @@ from typing import Any
 
 from drivers.units import NS_PER_MS, NS_PER_S
 
-MARK, LEARNT = 0, 1
 TOLERANCE_NS = 2100 * NS_PER_MS
 """A second, the second in which a feed of one message a second tells of a change, and a tick."""
 JUDGED_NS = 5 * NS_PER_S
-PENALTY = 2
-PROVED = 2
-MOST_KEPT = 4
+PENALTY = 1
+MOST_KEPT = 8
 
 LENGTHS = 8
 """Lengths kept of each state."""
@@ -39,13 +35,17 @@ class Record:
         self._next: dict[int, int] = {}
         self._lengths_ms: dict[int, list[int]] = {}
         self._kept: dict[int, int] = {}
-        self._claims: list[list[int]] = []  # [at_ns, end by mark, end as learnt]; 0 for none
+        self._claims: list[list[int]] = []  # [at_ns, end as learnt]; 0 for none
 
-    def change(self, t_ns: int, state: int) -> None:
-        """The running phase is another from `t_ns` on; state 0 where nobody knows any more."""
+    def change(self, t_ns: int, state: int, known: bool = True) -> None:
+        """The running phase is another from `t_ns` on; state 0 where nobody knows any more.
+
+        Not `known`: the moment was chosen, nobody is held to it.
+        """
         before = self.state
         if before and state:
-            self._judge(t_ns)
+            if known:
+                self._judge(t_ns)
             self._next[before] = state
             if self._seen:
                 lengths = self._lengths_ms.setdefault(before, [])
@@ -55,11 +55,11 @@ class Record:
         self.state, self.since_ns = state, t_ns
         self._claims.clear()
 
-    def claim(self, t_ns: int, mark_ns: int | None, learnt_ns: int | None) -> None:
-        """What each source says now of the running phase's end; None where it says nothing."""
+    def claim(self, t_ns: int, learnt_ns: int | None) -> None:
+        """What was learnt says now of the running phase's end; None where it says nothing."""
         if self._claims and t_ns - self._claims[-1][0] < _CLAIM_EVERY_NS:
             return
-        self._claims.append([t_ns, mark_ns or 0, learnt_ns or 0])
+        self._claims.append([t_ns, learnt_ns or 0])
         if len(self._claims) > _MOST_CLAIMS:
             del self._claims[1]
 
@@ -67,30 +67,20 @@ class Record:
         """The running phase ended at `t_ns`."""
         if not self._claims:
             return
-        said = self._claims[0]
-        for claim in self._claims:
-            if claim[0] <= t_ns - JUDGED_NS:
-                said = claim
-        for source in (MARK, LEARNT):
-            end_ns = said[1 + source]
-            if end_ns:
-                key = self.state * 2 + source
-                kept = self._kept.get(key, 0)
-                missed = abs(end_ns - t_ns) > TOLERANCE_NS
-                if not missed:
-                    self._kept[key] = min(MOST_KEPT, kept + 1)
-                elif source == LEARNT and 0 < kept < MOST_KEPT:
-                    self._kept[key] = 0
-                else:
-                    self._kept[key] = -PENALTY
+        end_ns = self._claims[0][1]
+        for at_ns, said_ns in self._claims:
+            if at_ns <= t_ns - JUDGED_NS:
+                end_ns = said_ns
+        if end_ns:
+            kept = self._kept.get(self.state, 0)
+            if abs(end_ns - t_ns) <= TOLERANCE_NS:
+                self._kept[self.state] = min(MOST_KEPT, kept + 1)
+            else:
+                self._kept[self.state] = -PENALTY if kept < 0 or kept == MOST_KEPT else 0
 
-    def allowed(self, state: int, source: int) -> bool:
-        """Whether what `source` says of the end of `state` may be promised."""
-        return self._kept.get(state * 2 + source, 0) >= 0
-
-    def proved(self, state: int, source: int) -> bool:
-        """Whether it kept its last promises."""
-        return self._kept.get(state * 2 + source, 0) >= PROVED
+    def allowed(self, state: int) -> bool:
+        """Whether a learnt end of `state` may be promised."""
+        return self._kept.get(state, 0) >= 0
 
     def usual_ns(self, state: int) -> int | None:
         """The length of a phase that always lasts as long (within a second, of the last eight); None where it varies.

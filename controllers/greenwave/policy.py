@@ -31,24 +31,28 @@ from controllers.greenwave.picture import BAR_PX, HEIGHT_PX, WIDTH_PX, Aspect, S
 from controllers.greenwave.site import GreenwaveSite, to_ns
 from drivers.errors import InputError
 from drivers.quantities import DeviceHealth, Quantity, SignalState
-from drivers.units import FOREVER_NS, NS_PER_MS
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
+_SAME_PHASE_NS = 5 * NS_PER_S
+"""A stage that is back so soon after its bar ran out has not been away: no red or green is shorter."""
 _DARK = Aspect(Stage.DARK, None, None)
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
     """The law of a bar on show: ``min(hold_ns, end_ns - t)`` is left at t, so it never rises.
 
-    `go` tells green and yellow (one bar) from red; `hold_ns` is what was left when `end_ns` was learnt.
+    `go` tells green and yellow (one bar) from red; `hold_ns` is what was left when `end_ns` was learnt. One that rests
+    stays at `hold_ns`, and `end_ns` is the least that was known.
     """
 
     go: bool
     end_ns: int
     hold_ns: int
+    rests: bool = False
 
     def left_ns(self, now_ns: int) -> int:
         """What is shown at `now_ns`, nothing below zero."""
-        return max(0, min(self.hold_ns, self.end_ns - now_ns))
+        return self.hold_ns if self.rests else max(0, min(self.hold_ns, self.end_ns - now_ns))
 
 
 class GreenwavePolicy:
@@ -108,12 +112,16 @@ class GreenwavePolicy:
 
     def _hear(self, value: SignalState) -> None:
         """Take in one message about the signal group."""
+        overtaken = self._clock.rejected.get("reordered", 0)
         written_ns = self._clock.written_ns(value.t_ns, value.message_ms)
+        if self._clock.rejected.get("reordered", 0) != overtaken:
+            return  # older than what is known: not even its status counts
         if value.status & BLANK_STATUS or not self._clock.trusted:
             self._spans = ()
             self._outlook.lose(value.t_ns)
         elif written_ns is not None:
-            self._spans = self._outlook.hear(value.phases, written_ns)
+            seen_ns = None if value.again else written_ns - value.behind_ms * NS_PER_MS
+            self._spans = self._outlook.hear(value.phases, written_ns, seen_ns)
             self._heard_ns = value.t_ns
 
     def _look(self, now_ns: int) -> tuple[Aspect, int]:
@@ -131,39 +139,51 @@ class GreenwavePolicy:
             if fast is not None:
                 wake_ns = min(wake_ns, fast.end_ns - self._fast_ns)
         if slow is not None and slow.go:
-            stage, end_ns, told = Stage.GREEN, slow.end_ns - self._fast_ns, slow.told
+            stage, span, ahead_ns = Stage.GREEN, slow, self._fast_ns
         elif fast is not None and fast.go:
-            stage, end_ns, told = Stage.HURRY, fast.end_ns - self._fast_ns, fast.told
+            stage, span, ahead_ns = Stage.HURRY, fast, self._fast_ns
         elif slow is not None:
-            stage, end_ns, told = Stage.RED, slow.end_ns - self._normal_ns, slow.told
+            stage, span, ahead_ns = Stage.RED, slow, self._normal_ns
         else:
             return _DARK, wake_ns
         go = stage is not Stage.RED
         self._unbind(go, now_ns)
         if not fresh:
             return Aspect(stage, None, None), wake_ns
-        if not told:
-            # nobody knows the end; a bar that had run out rests empty until the stage ends
-            bar = self._bar
+        bar = self._bar
+        if not span.told:
+            left_ns = span.rest_ns - ahead_ns
+            if left_ns > 0:  # nobody knows the end, but it is not nearer than that: the bar rests
+                left_ns = left_ns if bar is None else min(left_ns, bar.left_ns(now_ns))
+                self._bar = Bar(go, now_ns + left_ns, left_ns, True)
+                return Aspect(stage, left_ns // NS_PER_MS, self._px(left_ns)), wake_ns
+            # a bar that had run out rests empty until the stage ends
             if bar is not None and self.aspect.bar_px is not None and bar.left_ns(now_ns) == 0:
                 return Aspect(stage, 0, 0), wake_ns
             return Aspect(stage, None, None), wake_ns
+        end_ns = span.end_ns - ahead_ns
         left_ns = end_ns - now_ns
-        if self._bar is not None:
-            left_ns = min(left_ns, self._bar.left_ns(now_ns))
+        if bar is not None:
+            left_ns = min(left_ns, bar.left_ns(now_ns))
         self._bar = Bar(go, end_ns, left_ns)
-        bar_px = min(BAR_PX, -(-left_ns * BAR_PX // self._full_ns))
+        bar_px = self._px(left_ns)
         if bar_px > 0:
             wake_ns = min(wake_ns, end_ns - (bar_px - 1) * self._full_ns // BAR_PX)
         return Aspect(stage, left_ns // NS_PER_MS, bar_px), wake_ns
 
+    def _px(self, left_ns: int) -> int:
+        """Height of the bar for `left_ns`: full from `bar_full_s` on, empty only at the end."""
+        return min(BAR_PX, -(-left_ns * BAR_PX // self._full_ns))
+
     def _unbind(self, go: bool, now_ns: int) -> None:
-        """Forget the last bar where it does not bind the next: it was of the other kind, or ran out in the dark."""
+        """Forget the last bar where it does not bind the next: it was of the other kind, or ran out in the dark, so
+        long ago that this is another phase.
+        """
         bar = self._bar
         if bar is None:
             return
         was_dark = self._drawn is None or self._drawn[0] is Stage.DARK
-        if bar.go != go or (was_dark and now_ns >= bar.end_ns):
+        if bar.go != go or (was_dark and now_ns >= bar.end_ns + _SAME_PHASE_NS):
             self._bar = None
 
     @property

@@ -8,7 +8,7 @@ groups are unknown, until each has changed again: what was missed meanwhile nobo
 While it holds, each state is told again every `REPEAT_NS`, stamped with the controller's time as of now, for whoever
 counts a feed's messages. Controller time is reckoned from the least delayed observation of the last 10 to 20 minutes.
 An observation that comes after such a repeat of a later time is stamped just behind it: stamps of a group never go
-back.
+back; `behind_ms` says by how much it was moved, `again` marks the repeats.
 
 Refused and counted: duplicate, out_of_order (older than the newest of its datastream), too_old and from_future (by more
 than 300 s; five in a row that agree are the controller's clock being set, and are believed), unknown_state, no_time.
@@ -101,7 +101,7 @@ class ObservedGroups:
             return []
         self.wake_ns = now_ns + REPEAT_NS if self._states else FOREVER_NS
         utc_ms = (now_ns + self._offset_ns) // NS_PER_MS
-        return [self._told(group, state, utc_ms, now_ns) for group, (state, _) in list(self._states.items())]
+        return [self._told(group, state, utc_ms, now_ns, True) for group, (state, _) in list(self._states.items())]
 
     def forget(self) -> None:
         """Nothing is known any more."""
@@ -166,12 +166,14 @@ class ObservedGroups:
             self.wake_ns = t_ns + REPEAT_NS
         return self._told(group, state, seen.utc_ms, t_ns)
 
-    def _told(self, group: int, state: int, utc_ms: int, t_ns: int) -> SignalState:
+    def _told(self, group: int, state: int, utc_ms: int, t_ns: int, again: bool = False) -> SignalState:
         known = self._states.get(group)
-        if known is not None:
-            utc_ms = max(utc_ms, known[1] + 1)
-        self._states[group] = state, utc_ms
-        return SignalState(t_ns, self._source, self._station, group, 0, ms_of_year(utc_ms), (SignalPhase(state),))
+        stamp_ms = utc_ms if known is None else max(utc_ms, known[1] + 1)
+        self._states[group] = state, stamp_ms
+        behind_ms = 0 if again else stamp_ms - utc_ms
+        phases = (SignalPhase(state),)
+        message_ms = ms_of_year(stamp_ms)
+        return SignalState(t_ns, self._source, self._station, group, 0, message_ms, phases, again, behind_ms)
 
     def snapshot(self) -> dict[str, Any]:
         """State as JSON-able values."""

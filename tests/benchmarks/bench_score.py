@@ -14,11 +14,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import multiprocessing
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from drivers.recording.provenance import Provenance
 from drivers.units import NS_PER_MS, NS_PER_S
@@ -31,6 +35,8 @@ from hil.score_shown import HORIZONS_S
 from hil.score_table import total
 
 RECORDINGS = Path(os.environ.get("LEEZE_RECORDINGS", Path(__file__).parents[2].parent / "shared" / "data"))
+MCITY = RECORDINGS / "spat-mcity" / "series-20min.hex"
+MCITY_GROUPS = range(1, 9)
 SEEDS = 10
 MINUTES = 10
 HOURS = 1
@@ -40,6 +46,17 @@ LATE_MS = (22 * 60 + 55) * 60_000
 TWO_CYCLES_S = 75.0
 HEAD = "phases needless  wrong jumps    5 s   10 s   20 s   30 s"
 Rows = dict[str, str]
+Figures = dict[str, Any]
+PROCESSES = 2
+
+
+class Job(NamedTuple):
+    """One trace: made in a folder of its own by `make`, then scored as recorded and hindered by `seed`."""
+
+    make: Callable[[Path], Path]
+    group: int | None
+    after_s: float
+    seed: int
 
 
 def hindered(seed: int) -> Disturbance:
@@ -56,73 +73,79 @@ def row(figures: list[dict[str, Any]]) -> str:
     return f"{all_of['phases']:6d} {seconds} {all_of['upward_jumps']:5d} {told}"
 
 
-def rows(name: str, requests: Iterator[tuple[Path, int | None, float, int]]) -> Rows:
-    """Four lines for (trace, group, count from, seed) each: leeze and plain, as recorded and hindered."""
-    accounts: dict[str, list[dict[str, Any]]] = {}
-    for path, group, after_s, seed in requests:
+def accounts(job: Job) -> list[tuple[str, Figures]]:
+    """What displays before this trace did, and plain ones."""
+    found: list[tuple[str, Figures]] = []
+    with tempfile.TemporaryDirectory() as name:
+        path = job.make(Path(name))
         feed = RecordedFeed(path)
         feed.read()
-        for how, way in (("", Disturbance()), (", hindered", hindered(seed))):
-            request = ScoreRequest(path=path, group=group, after_s=after_s, disturbance=way)
-            for found in score(request, feed=feed)["groups"]:
-                accounts.setdefault(f"{name}{how}", []).append(found)
-                accounts.setdefault(f"{name}{how}, plain", []).append(found["baseline"])
-    return {key: row(accounts[key]) for key in sorted(accounts, key=lambda key: (", plain" in key, key))}
+        for how, way in (("", Disturbance()), (", hindered", hindered(job.seed))):
+            request = ScoreRequest(path=path, group=job.group, after_s=job.after_s, disturbance=way)
+            for group in score(request, feed=feed)["groups"]:
+                found += [(how, group), (f"{how}, plain", group["baseline"])]
+    return found
 
 
-def fixed_cycle(folder: Path) -> Rows:
+def rows(name: str, found: Iterable[list[tuple[str, Figures]]]) -> Rows:
+    """Four lines: leeze and plain, as recorded and hindered."""
+    sums: dict[str, list[Figures]] = {}
+    for how, figures in chain.from_iterable(found):
+        sums.setdefault(f"{name}{how}", []).append(figures)
+    return {key: row(sums[key]) for key in sorted(sums, key=lambda key: (", plain" in key, key))}
+
+
+def frames(folder: Path) -> Path:
     """Twenty minutes of real frames."""
-    source = RECORDINGS / "spat-mcity" / "series-20min.hex"
-    if not source.exists():
-        return {"fixed cycle": "no recording"}
-    import_spat(source, folder / "fixed.mcap", "spat-hex")
-    return rows("fixed cycle", iter([(folder / "fixed.mcap", None, TWO_CYCLES_S, 1)]))
+    import_spat(MCITY, folder / "fixed.mcap", "spat-hex")
+    return folder / "fixed.mcap"
 
 
-def real_phases(folder: Path) -> Rows:
-    """An hour each of twenty real signal groups."""
-
-    def traces() -> Iterator[tuple[Path, int | None, float, int]]:
-        for number, source in enumerate(sorted((RECORDINGS / "phases-hamburg").glob("*.json.gz"))):
-            whole = json.loads(gzip.decompress(source.read_bytes()))
-            (folder / "hour.json").write_text(json.dumps(whole | {"Cycles": whole["Cycles"][:HOURS]}))
-            import_phases(folder / "hour.json", folder / "phases.mcap")
-            yield folder / "phases.mcap", None, 0.0, number
-
-    return rows("real phases", traces()) or {"real phases": "no recordings"}
+def hour(source: Path, folder: Path) -> Path:
+    """An hour of a real signal group."""
+    whole = json.loads(gzip.decompress(source.read_bytes()))
+    (folder / "hour.json").write_text(json.dumps(whole | {"Cycles": whole["Cycles"][:HOURS]}))
+    import_phases(folder / "hour.json", folder / "phases.mcap")
+    return folder / "phases.mcap"
 
 
-def drawn(name: str, path: Path, start_ms: int, says: Says, failures: bool) -> Rows:
-    """Ten seeds of one simulation."""
+def drawn(seed: int, start_ms: int, says: Says, failures: bool, folder: Path) -> Path:
+    """One seed of a simulation."""
     start_utc_ns = MIDNIGHT_UTC_NS + start_ms * NS_PER_MS
-
-    def traces() -> Iterator[tuple[Path, int | None, float, int]]:
-        for seed in range(SEEDS):
-            words = AdaptiveWords(Rules(seed=seed, start_ms=start_ms, failures=failures), start_utc_ns, says)
-            write_feed(path, words.messages(60 * MINUTES), "spat-xml", Provenance(base_ns=start_utc_ns))
-            yield path, TRACK, 0.0, seed
-
-    return rows(name, traces())
+    words = AdaptiveWords(Rules(seed=seed, start_ms=start_ms, failures=failures), start_utc_ns, says)
+    write_feed(folder / "drawn.mcap", words.messages(60 * MINUTES), "spat-xml", Provenance(base_ns=start_utc_ns))
+    return folder / "drawn.mcap"
 
 
-def simulated(folder: Path, says: Says) -> Rows:
-    """A change of programme and buses."""
-    return drawn(f"simulated {says}", folder / "evening.mcap", EVENING_MS, says, False)
+def ten(start_ms: int, says: Says, failures: bool) -> list[Job]:
+    """All seeds of it."""
+    return [Job(partial(drawn, seed, start_ms, says, failures), TRACK, 0.0, seed) for seed in range(SEEDS)]
 
 
-def night(folder: Path) -> Rows:
-    """The night's shut-down, and failures."""
-    return drawn("night, failures", folder / "night.mcap", LATE_MS, "likely", True)
+def tables() -> dict[str, list[Job]]:
+    """What is run, by the name of its lines. The Hamburg files by name, the first, third ... were looked at while the
+    display was built, the others were not.
+    """
+    files = sorted((RECORDINGS / "phases-hamburg").glob("*.json.gz"))
+    hours = [Job(partial(hour, source), None, 0.0, number) for number, source in enumerate(files)]
+    groups = MCITY_GROUPS if MCITY.exists() else ()
+    return {
+        "fixed cycle": [Job(frames, group, TWO_CYCLES_S, 1) for group in groups],
+        "real phases": hours[::2],
+        "real phases, unseen": hours[1::2],
+        **{f"simulated {says}": ten(EVENING_MS, says, False) for says in SAYS},
+        "night, failures": ten(LATE_MS, "likely", True),
+    }
 
 
 def run() -> Rows:
     """The table, a line a display and feed."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        found = {"": HEAD} | fixed_cycle(folder) | real_phases(folder)
-        for says in SAYS:
-            found |= simulated(folder, says)
-        return found | night(folder)
+    found = {"": HEAD}
+    with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
+        running = {name: pool.map(accounts, jobs) for name, jobs in tables().items()}
+        for name, results in running.items():
+            found |= rows(name, results) or {name: "no recordings"}
+    return found
 
 
 if __name__ == "__main__":
