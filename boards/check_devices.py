@@ -75,6 +75,15 @@ def airs(board: BoardDescription) -> Iterator[str]:
             yield f'$.devices.{name}.air: "{said.air}" measures no air on this board; {hint}'
 
 
+def guarded(board: BoardDescription) -> Iterator[str]:
+    """A relay that names a bus names one with DALI lamps."""
+    lines = sorted({said.wire for said in board.devices.values() if part_of(said).address_key == "short_address"})
+    for name, said in board.devices.items():
+        bus = getattr(said, "bus", None)
+        if bus is not None and bus not in lines:
+            yield f'$.devices.{name}.bus: no DALI lamps on a wire "{bus}"; {one_of(lines) or "leave it out"}'
+
+
 def addresses(board: BoardDescription) -> Iterator[str]:
     """Two devices of one wire with one address: both would answer at once, unless they are outputs of one part."""
     first: dict[tuple[str, int], str] = {}

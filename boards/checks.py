@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from boards import pins
-from boards.check_devices import addresses, airs, devices, line_settings, one_of
+from boards.check_devices import addresses, airs, devices, guarded, line_settings, one_of
 from boards.parts import part_of
 from boards.schema import BoardDescription
 from boards.wires import GpioWire, I2cWire, MatrixWire, MemoryWire, MqttWire, PwmWire, UartWire, UdpWire
@@ -21,7 +21,7 @@ _WITHOUT_BAUD = ("socket://", "loop://")
 def findings(board: BoardDescription) -> list[str]:
     """Everything wrong with `board`, ``"$.place: what; what would be right"`` each; empty when it is fine."""
     found: list[str] = []
-    for check in (_names, _wires, line_settings, _pins, _pwm, _outputs, devices, addresses, airs):
+    for check in (_names, _wires, line_settings, _pins, _pwm, _outputs, devices, addresses, airs, guarded):
         found += check(board)
     return found
 

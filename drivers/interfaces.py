@@ -106,6 +106,16 @@ class Panel(Protocol):
         """Show one encoded frame (drivers.codecs.panel_frame)."""
 
 
+class PowerGuard(Protocol):
+    """Decides whether what a relay powers shall have power, and hears when it has been given back."""
+
+    def withholds(self) -> bool:
+        """True: the relay shall drop."""
+
+    def restored(self, now_ns: int) -> None:
+        """The relay has held again for a second."""
+
+
 class Watchdog(Protocol):
     """An output that holds only while it is fed. `mode`: ``pulse`` or ``level`` (drivers.devices.watchdog_output)."""
 

@@ -38,13 +38,15 @@ class Relay(DeviceKeys, frozen=True, kw_only=True, tag="relay", tag_field="part"
 
     `mode` ``pulse`` is for a circuit that wants changes (charge pump, retriggerable monostable) and holds `hold_ms`
     after the last; ``level`` holds the line itself, which falls `hold_ms` after the last feed. `active_high`, for
-    ``level``: whether it holds while high.
+    ``level``: whether it holds while high. `bus` is the DALI wire that it powers: a lighting controller lets it drop
+    when that gateway is lost in lit hours, so that the gear goes to its failure level.
     """
 
     gpio: Gpio
     mode: Literal["pulse", "level"] = "pulse"
     hold_ms: Annotated[int, msgspec.Meta(ge=100, le=60_000)] = 1_000
     active_high: bool = True
+    bus: str | None = None
 
 
 def _pwm_pins(said: Pwm, name: str) -> tuple[Pin, ...]:

@@ -141,6 +141,10 @@ def lighting_controller(
         lamps={name: board.lamps[name] for name in lamps},
         speakers=_speakers(board),
     )
+    if board.watchdogs:
+        from controllers.service.bus_power import guard_power
+
+        guard_power(board, gate)
     return Controller(board, cycle, fade_code(light.rise_s), watch_over(site, controller, cycle))
 
 

@@ -75,8 +75,7 @@ class DaliBus:
         self.name = name
         self.wake_ns = 0 if keepalive_ns else FOREVER_NS
         self.gateway: Gateway = gateway or AtxLedGateway()
-        self.frames = self.no_replies = self.conflicts = self.unexpected_lines = self.link_losses = 0
-        self.words = 0
+        self.frames = self.no_replies = self.conflicts = self.unexpected_lines = self.link_losses = self.words = 0
         self._link, self.emit = link, emit
         self._timeout_ns = self.gateway.timeout_ns if answer_timeout_ns is None else answer_timeout_ns
         self.book = LevelBook(groups or {})
@@ -88,9 +87,7 @@ class DaliBus:
         self._flight, self._flight_deadline_ns, self._lines_due = IDLE, FOREVER_NS, 0
         self._queue = JobQueue()
         self._holds = False  # the running procedure's next command must follow directly
-        self._misses = 0
-        self._lost = False
-        self._probe_ns = FOREVER_NS
+        self._misses, self._lost, self._probe_ns = 0, False, FOREVER_NS
         link.receiver = self.on_bytes
 
     def add_lamp(self, short_address: int, owner: str, on_done: Callable[[Done], None]) -> None:
@@ -133,6 +130,11 @@ class DaliBus:
                 self.wake_ns = now_ns
 
     @property
+    def lost(self) -> bool:
+        """Whether the gateway is not there."""
+        return self._lost
+
+    @property
     def levels_waiting(self) -> bool:
         """True while some lamp has not been told its newest level, by a bus that is not lost."""
         return bool(self.book.pending) or self._flight == LEVEL
@@ -160,7 +162,7 @@ class DaliBus:
                 self._flight = IDLE
                 if missed == PAUSE and self._queue.running is not None:
                     self._step(self._queue.running, None, now_ns)
-            elif self._lines_due == _ANSWER_DUE or self._flight_twice_answered():
+            elif self._lines_due == _ANSWER_DUE or (self._lines_due == _ONE_DUE and self._sends_twice()):
                 self._settled(None, now_ns)
             else:
                 self.no_replies += 1
@@ -223,12 +225,11 @@ class DaliBus:
         return command if isinstance(command, Command) else None
 
     def _wants_answer(self) -> bool:
-        command = self._command()
-        return self._flight == PROBE or (self._flight == PROCEDURE and command is not None and command.answers)
+        asks = self._flight == PROCEDURE and (command := self._command()) is not None and command.answers
+        return self._flight == PROBE or asks
 
-    def _flight_twice_answered(self) -> bool:
-        command = self._command()
-        return self._lines_due == _ONE_DUE and self._flight == PROCEDURE and command is not None and command.twice
+    def _sends_twice(self) -> bool:
+        return self._flight == PROCEDURE and (command := self._command()) is not None and command.twice
 
     def _settled(self, answer: int | None, t_ns: int) -> None:
         """The gateway has carried the frame out."""

@@ -35,7 +35,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from drivers.errors import InputError, LinkLost
-from drivers.interfaces import ByteLink, Emit
+from drivers.interfaces import ByteLink, Emit, PowerGuard
 from drivers.line_events import HOLD, SET, LineEvent, encode
 from drivers.quantities import DeviceHealth
 from drivers.units import FOREVER_NS, NS_PER_MS
@@ -46,6 +46,9 @@ FEEDS_A_HOLD = 4
 AGAIN_NS = 20 * NS_PER_MS
 """After a feed that did not reach the line; doubled each time, up to the usual pause."""
 
+RESTORED_NS = 1_000 * NS_PER_MS
+"""After a guard has let it hold again: when what it powers is up again."""
+
 Mode = Literal["pulse", "level"]
 
 
@@ -53,7 +56,8 @@ class WatchdogOutput:
     """Implements Device. Never holds before the first `feed`, never again after `stop`.
 
     The loop calls `feed` at every tick at which all is well; `wake_ns` makes it come around often enough. `advance`
-    does not feed: it notices that nobody did, and emits DeviceHealth.
+    does not feed: it notices that nobody did, and emits DeviceHealth. A `guard` may withhold the feed, so that the
+    relay drops, and is told a second after it has been fed again.
 
     Args:
         name: on its board, e.g. ``"watchdog"``.
@@ -97,6 +101,9 @@ class WatchdogOutput:
         self._fed_ns: int | None = None  # the last feed that reached the line
         self._due_ns = -FOREVER_NS  # feeds before this change nothing
         self._level = 0
+        self.guard: PowerGuard | None = None
+        self._withheld = False
+        self._restored_ns = FOREVER_NS  # when the guard is told
         self._ok = True
         self._stopped = False
 
@@ -107,7 +114,9 @@ class WatchdogOutput:
 
     def feed(self, now_ns: int) -> None:
         """The loop has come around and all is well."""
-        if now_ns < self._due_ns or self._stopped:
+        if self._stopped or (self.guard is not None and self._is_withheld(self.guard, now_ns)):
+            return
+        if now_ns < self._due_ns:
             return
         self._due_ns = self.wake_ns = now_ns + self._renew_ns
         level = 1 - self._level if self.mode == "pulse" else self._active
@@ -123,6 +132,17 @@ class WatchdogOutput:
         self._level = level
         self._fed_ns = now_ns
         self._health(now_ns, "")
+
+    def _is_withheld(self, guard: PowerGuard, now_ns: int) -> bool:
+        before, self._withheld = self._withheld, guard.withholds()
+        if self._withheld:
+            self._restored_ns = FOREVER_NS
+        elif before:
+            self._restored_ns = now_ns + RESTORED_NS
+        elif now_ns >= self._restored_ns:
+            self._restored_ns = FOREVER_NS
+            guard.restored(now_ns)
+        return self._withheld
 
     def advance(self, now_ns: int) -> None:
         """Notice that nobody has fed it."""
@@ -184,6 +204,8 @@ class WatchdogOutput:
             "level": self._level,
             "ok": self._ok,
             "stopped": self._stopped,
+            "withheld": self._withheld,
+            "restored_ns": self._restored_ns,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -191,3 +213,4 @@ class WatchdogOutput:
         self.wake_ns, self._fed_ns, self._due_ns = state["wake_ns"], state["fed_ns"], state["due_ns"]
         self._again_ns = state["again_ns"]
         self._level, self._ok, self._stopped = state["level"], state["ok"], state["stopped"]
+        self._withheld, self._restored_ns = state["withheld"], state["restored_ns"]

@@ -9,6 +9,7 @@ import pytest
 from boards.build import Board, build
 from boards.load import parse_board
 from boards.parts import contents
+from boards.parts.dali import line_groups
 from drivers.buses.dali import DaliBus
 from drivers.buses.dali_gateways import AtxLedGateway, LubaGateway, SciGateway
 from drivers.errors import InputError
@@ -89,9 +90,39 @@ def test_the_lamps_of_a_line_are_asked_how_they_are_one_after_the_other() -> Non
         (BOARD.format(baud=19_200) + LAMP.format(n=0, part="luba"), "38400"),
         (BOARD.format(baud=38_400) + LAMP.format(n=0, part="luba") + LAMP.format(n=1, part="sci"), "wire"),
         (BOARD.format(baud=38_400) + LAMP.format(n=0, part="sci") + "check_s = -1\n", "check_s"),
+        (
+            BOARD.format(baud=38_400) + LAMP.format(n=0, part="sci") + "min_level = 100\nmax_level = 99\n",
+            r"lamp-0.min_level: 100 is above max_level = 99; swap them",
+        ),
+        (
+            BOARD.format(baud=38_400) + LAMP.format(n=0, part="sci") + "power_on_level = 9\nmin_level = 10\n",
+            r"lamp-0.power_on_level: not between min_level = 10 and max_level = 254",
+        ),
+        (BOARD.format(baud=38_400) + LAMP.format(n=0, part="sci") + "groups = [16]\n", "<= 15"),
     ],
-    ids=["other baud", "two gateways on one wire", "no such period"],
+    ids=["other baud", "two gateways on one wire", "no such period", "limits", "power-on level", "no such group"],
 )
 def test_what_cannot_be_is_refused(text: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
         parse_board(text, "yard.toml")
+
+
+def test_groups_are_chosen_for_carpets_unless_the_file_says_them() -> None:
+    lamps = [LAMP.format(n=n, part="atxled") for n in range(3)]
+    plain = parse_board(BOARD.format(baud=19_200) + "".join(lamps), "yard.toml")
+    assert line_groups(plain, "dali") == {0: frozenset({0, 1}), 1: frozenset({1, 2})}
+    lamps[0] += "groups = [3, 9]\n"
+    lamps[2] += "groups = [3]\npower_on_level = 0\nkeepalive_s = 30\n"
+    text = BOARD.format(baud=19_200) + "".join(lamps)
+    said = parse_board(text, "yard.toml")
+    assert line_groups(said, "dali") == {3: frozenset({0, 2}), 9: frozenset({0})}
+    board, _ = built(text)
+    wanted = [lamp.wanted(fade_code=2) for lamp in board.lamps.values()]  # type: ignore[attr-defined]
+    assert [(settings.groups, settings.power_on_level, settings.fade_code) for settings in wanted] == [
+        (1 << 3 | 1 << 9, 254, 2),
+        (0, 254, 2),
+        (1 << 3, 0, 2),
+    ]
+    bus = board.devices["dali"]
+    bus.advance(0)
+    assert bus.wake_ns == 30 * NS_PER_S

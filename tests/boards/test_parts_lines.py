@@ -117,6 +117,7 @@ def test_a_relay_is_for_pulses_unless_it_says_otherwise() -> None:
         (text(GPIO_WIRE, RELAY, lamp(1, 17, "yard", min_duty_pct=1)), r"GPIO17 .*is already"),
         (text(PWM_WIRE, lamp(1, 18, pwm_hz=50)), r"\$.devices.lamp-1.pwm_hz|pwm_hz"),
         (text(GPIO_WIRE, RELAY + 'mode = "hope"\n'), r"mode"),
+        (text(GPIO_WIRE, RELAY + 'bus = "dali"\n'), r'watchdog.bus: no DALI lamps on a wire "dali"; leave it out'),
     ],
 )
 def test_what_would_not_work_is_refused_with_its_place(board: str, said: str) -> None:

@@ -28,6 +28,7 @@ GEAR_NS = 500 * NS_PER_MS
 """After so long without bus power gear is at its failure level (hil/peers/dali_line.py)."""
 
 PROMISED_NS = HOLD_NS + GEAR_NS
+KEEPALIVE_NS = 120 * NS_PER_S
 NIGHT_UTC_NS = 1_708_369_200 * NS_PER_S  # 19 February 2024, 20:00 in Münster
 DAY_UTC_NS = NIGHT_UTC_NS - 8 * 3600 * NS_PER_S
 BASE, FULL = 170, 254
@@ -116,6 +117,31 @@ def test_after_a_clean_stop_the_power_stays_and_the_lamps_as_they_were_left(
     stays = kept or mode == "level"
     assert cabinet.levels() == [left if stays else FULL] * 6
     assert cabinet.relay.drops == (0 if stays else 1)
+
+
+@pytest.mark.parametrize(("utc_ns", "before"), [(NIGHT_UTC_NS, BASE), (DAY_UTC_NS, 0)], ids=["night", "day"])
+def test_a_lost_gateway_means_light_in_lit_hours_and_changes_nothing_by_day(
+    utc_ns: int, before: int, tmp_path: Path
+) -> None:
+    cabinet = Cabinet(tmp_path, utc_ns, "pulse")
+    outputs: list[tuple[int, int]] = []
+    for gear in cabinet.gateway.gear.values():
+        gear._observer = lambda number, t_ns, from_level, to_level, duration_ns: outputs.append((t_ns, to_level))
+    lost_ns, back_ns = 10 * NS_PER_S, 200 * NS_PER_S
+    cabinet.gateway.set_silent(lost_ns, back_ns)
+    cabinet.loop.run(260 * NS_PER_S)
+    assert cabinet.levels() == [before] * 6
+    meanwhile = [(t_ns, level) for t_ns, level in outputs if lost_ns < t_ns < back_ns]
+    if not before:
+        assert (cabinet.relay.drops, meanwhile) == (0, [])
+        return
+    (full_ns,) = {t_ns for t_ns, _ in meanwhile}
+    assert [level for _, level in meanwhile] == [FULL] * 6
+    assert full_ns - lost_ns <= KEEPALIVE_NS + NS_PER_S + PROMISED_NS
+    assert cabinet.relay.drops == 1
+    again = [on for on, t_ns in cabinet.powers if t_ns > full_ns]
+    assert again == [True], "its power is back with the gateway"
+    assert max(t_ns for t_ns, _ in outputs) < back_ns + 15 * NS_PER_S
 
 
 def test_a_relay_goes_on_from_its_snapshot() -> None:
