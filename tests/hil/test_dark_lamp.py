@@ -1,0 +1,48 @@
+"""A dark lamp on the whole lit path: found by questions alone, and what is around it is lit until it is mended."""
+
+from __future__ import annotations
+
+from controllers.lighting.site import LightingSite
+from controllers.service.sites import load_site
+from drivers.units import NS_PER_S
+from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.faults.plan import Faults
+
+LIT_UTC_NS = 1_708_369_200 * NS_PER_S
+"""19 February 2024, 20:00 in Münster."""
+
+BASE, FULL = 170, 254
+
+
+def path(faults: Faults | None = None) -> LitPathBench:
+    site = load_site("kanalpromenade-reference")
+    assert isinstance(site, LightingSite)
+    bench = LitPathBench(site, ListedRiders([]), origin_utc_ns=LIT_UTC_NS, faults=faults, rules=False)
+    bench.start()
+    bench.run(30 * NS_PER_S)
+    assert levels(bench) == [BASE] * 12
+    return bench
+
+
+def levels(bench: LitPathBench) -> list[int]:
+    return [bench.level_at(lamp, bench.bench.now_ns) for lamp in range(12)]
+
+
+def test_around_a_lamp_that_fails_it_is_full_within_ten_minutes_and_base_again_after_its_repair() -> None:
+    bench = path()
+    gear = bench.gateways["west/dali"].gear[2]
+    gear.lamp_failed = True
+    bench.run(632 * NS_PER_S)
+    assert levels(bench) == [FULL] * 5 + [BASE] * 7  # 70 m to both sides of 64 m
+    gear.lamp_failed = False
+    bench.run(1250 * NS_PER_S)
+    assert levels(bench) == [BASE] * 12
+
+
+def test_where_a_gateway_is_lost_the_neighbours_lamps_are_full_within_two_minutes_and_base_again_afterwards() -> None:
+    bench = path(Faults(silent_gateways={"west/dali": ((40 * NS_PER_S, 300 * NS_PER_S),)}))
+    bench.run(40 * NS_PER_S + 123 * NS_PER_S)
+    assert levels(bench)[6:8] == [FULL] * 2, "east, as far as 70 m from the last lamp of west at 160 m"
+    assert levels(bench)[9:] == [BASE] * 3
+    bench.run(330 * NS_PER_S)
+    assert levels(bench) == [BASE] * 12
