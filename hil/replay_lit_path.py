@@ -138,7 +138,7 @@ def traffic_run(path: Path, site: LightingSite, request: Request, sinks: Any) ->
     ranges = sorted({radar.range_m for one in bench.site.controllers for radar in one.radars})
     notes = (
         NOTE if header.counts or header.version == 1 else CROWD_NOTE,
-        f"usable radar range {', '.join(f'{r:g}' for r in ranges)} m; calendar {site.light.calendar}",
+        f"usable radar range {', '.join(f'{r:g}' for r in ranges)} m; calendar {site.calendar().kind}",
         f"passages of {header.site or 'one counter'}, {header.from_date} to {header.to_date}",
     )
     title = f"{header.site or path.stem} on {site.name}"

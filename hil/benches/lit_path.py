@@ -12,7 +12,6 @@ from boards.build import load_board
 from boards.parts import contents
 from boards.parts.dali import line_groups
 from boards.schema import BoardDescription
-from controllers.core.calendar import LightCalendar
 from controllers.core.scan_cycle import ScanCycle
 from controllers.lighting.site import ControllerSite, LightingSite, mm
 from controllers.service.assemble import fade_code, lighting_controller
@@ -180,7 +179,7 @@ class LitPathBench:
         lamps = [(mm(lamp.x_m), one.name, lamp.name) for one in site.controllers for lamp in one.lamps]
         self.lamps = [f"{controller}/{lamp}" for _, controller, lamp in sorted(lamps)]
         self.lamps_x_mm = [x_mm for x_mm, _, _ in sorted(lamps)]
-        calendar = LightCalendar(light.calendar, site.place.lat_deg, site.place.lon_deg, site.place.timezone)
+        calendar = site.calendar()
         path = LightPath(
             self.lamps_x_mm, [_span(r.x_m, r.looks, r.range_m) for c in site.controllers for r in c.radars]
         )
@@ -336,7 +335,9 @@ class LitPathBench:
         for one in self.site.controllers:
             for device, other in one.neighbours.items():
                 if one.name < other:
-                    back = next(d for d, n in self.site.controller(other).neighbours.items() if n == one.name)
+                    back = next((d for d, n in self.site.controller(other).neighbours.items() if n == one.name), None)
+                    if back is None:
+                        continue  # named by one side only: its words go nowhere
                     a = self.boards[one.name].devices[device].wire
                     b = self.boards[other].devices[back].wire
                     self.exchange.join(far[f"{one.name}/{a}"], far[f"{other}/{b}"])
