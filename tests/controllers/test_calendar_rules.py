@@ -18,6 +18,7 @@ from controllers.core.calendar_rules import (
     Place,
     Rule,
     check_rules,
+    day_spans,
     shipped_calendars,
 )
 from controllers.core.sun import local_s, local_zone, sun_s
@@ -345,3 +346,15 @@ def test_a_rule_knows_its_defaults() -> None:
     (rule,) = rules('from = "sunset"\nto = "sunrise"').rules
     assert rule == Rule("sunset", "sunrise")
     assert rule.hours() == LIT
+
+
+def test_a_night_so_short_that_it_begins_after_midnight_is_none() -> None:
+    """Rovaniemi, 23 May 2024: the sun has set at half past midnight and is up again before three."""
+    zone = local_zone("Europe/Helsinki")
+    assert sun_s(date(2024, 5, 23), "sunrise", 66.5, 25.7, zone) == local_s(
+        date(2024, 5, 23), datetime.min.time(), zone
+    )
+
+
+def test_a_month_without_a_rule_holds_nothing_where_nobody_has_checked() -> None:
+    assert day_spans(rules('months = [6]\nfrom = "sunset"\nto = "sunrise"').rules, date(2026, 2, 1), MUENSTER) == []
