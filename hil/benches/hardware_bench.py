@@ -27,6 +27,7 @@ from hil.benches.process_ports import BrokerPort, LinesPort, PanelPort
 from hil.benches.process_program import TimeTeller
 from hil.report.result import Measurement
 from hil.rig.adapter import AdapterPort
+from hil.rig.beacon import LISTEN_NS, Beacon
 from hil.rig.file import Power, Rig, RigBoard, RigWire
 from hil.rig.preflight import Turn, try_wires
 
@@ -125,6 +126,7 @@ class HardwareBench(RealTimeBench):
         self.slack_ns = rig.slack_ms * NS_PER_MS
         self._uncertain: dict[str, int] = {}
         self._measured: list[Measurement] = []
+        self._beacons: list[Beacon] = []
         self._stack = ExitStack()
 
     def make_ready(self) -> None:
@@ -142,6 +144,10 @@ class HardwareBench(RealTimeBench):
         self._open_ports()
         self._measure_loops()
         self._boot()
+        alone_ns = self.clock.now_ns() + (LISTEN_NS if self._beacons else 0)
+        while self.clock.now_ns() < alone_ns:
+            self._turn_all()
+            self.clock.sleep_until_ns(self.clock.now_ns() + 10 * NS_PER_MS)
         wrong: list[str] = []
         for board in self._all():
             mine = {name.partition("/")[2]: port for name, port in self.ports.items() if _of(name, board.name)}
@@ -213,6 +219,8 @@ class HardwareBench(RealTimeBench):
         )
         if not (host and port.isascii() and port.isdigit()):
             raise Blocked(f"{at}: broker {said.broker!r} is no HOST:PORT")
+        self._beacons.append(Beacon(at, host, int(port), said.topic, settings))
+        self._stack.callback(self._beacons[-1].close)
         return BrokerPort(at, host, int(port), said.topic, settings)
 
     def _measure_loops(self) -> None:
@@ -265,6 +273,13 @@ class HardwareBench(RealTimeBench):
     def _turn_all(self) -> None:
         for port in self.ports.values():
             port.turn(self.clock.now_ns())
+        for beacon in self._beacons:
+            beacon.turn(self.clock.now_ns())
+
+    def _look(self, now_ns: int) -> None:
+        super()._look(now_ns)
+        for beacon in self._beacons:
+            beacon.turn(now_ns)
 
     @property
     def uncertainty_ns(self) -> int:  # type: ignore[override]

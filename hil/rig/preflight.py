@@ -13,12 +13,19 @@ from boards.parts import contents
 from boards.schema import BoardDescription
 from drivers.clock import SystemClock
 from drivers.codecs.ld2451 import IDLE_FRAME
+from drivers.codecs.spat import Intersection
+from drivers.codecs.spat_xml_encoder import SpatXmlEncoder
 from drivers.units import NS_PER_MS
 from hil.benches.contract_bench import Blocked, Port
 from hil.benches.process_program import TimeTeller
+from hil.peers.signal_controller import MAPEM_ID
+from hil.peers.spat_uper_writer import encode_uper
 
 PROBE = b"?leeze-rig\n"
 """No message of any part: counted as noise, and answered by nobody."""
+
+_NOBODY = Intersection(65_535, 1, 0, None, None, ())
+"""A station that nobody waits for."""
 
 _ASK_NS = 100 * NS_PER_MS
 _LOOK_NS = 20 * NS_PER_MS
@@ -63,7 +70,7 @@ def try_wires(
         if what.get(wire) in (None, "panel", "relay"):
             continue
         before = counts()
-        port.send(IDLE_FRAME if what[wire] == "ld2451" else PROBE, clock.now_ns())
+        port.send(_probe(what[wire]), clock.now_ns())
         deadline_ns = clock.now_ns() + heard_ns
         moved: list[str] = []
         while not moved and (now_ns := clock.now_ns()) < deadline_ns:
@@ -80,6 +87,15 @@ def try_wires(
         elif wire not in moved:
             wrong.append(f"{name}/{wire}: what the rig says there is heard at {', '.join(moved)}: swapped?")
     return _paired(name, wrong, ports)
+
+
+def _probe(content: str) -> bytes:
+    """What a wire can carry that changes nothing but a counter: an idle frame, a message of another kind, noise."""
+    if content == "ld2451":
+        return IDLE_FRAME
+    if content == "spat-xml":
+        return SpatXmlEncoder(message_id=MAPEM_ID).encode(_NOBODY)
+    return encode_uper(_NOBODY) if content == "spat-uper" else PROBE
 
 
 def _paired(name: str, wrong: list[str], ports: Mapping[str, Port]) -> list[str]:
