@@ -21,7 +21,7 @@ _KINDS: Final = ((4, (1, 2, 4)), (2, (1, 2)), (3, (1,)), (5, (1,)), (6, (1,)), (
 def carpet_groups(short_addresses: Sequence[int]) -> dict[int, frozenset[int]]:
     """Members by group: ``carpet_groups([4, 5, 6]) == {0: frozenset({4, 5}), 1: frozenset({5, 6})}``."""
     line = sorted(short_addresses)
-    runs = []
+    runs: list[frozenset[int]] = []
     for length, steps in _kinds(len(line)):
         for step in steps:
             starts = range(0, len(line) - length + 1, step)
