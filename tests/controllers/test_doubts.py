@@ -44,7 +44,7 @@ def test_a_lamp_that_fails_changes_it_and_another_reason_for_the_same_does_not()
     assert made.lamp(failed("lamp-2", "gear failure")) is False
     assert made.dark == {"lamp-2": "gear failure"}
     assert made.said == [32_000, 32_000]
-    assert (made.at(26_999), made.at(27_000), made.at(37_000), made.at(37_001)) == (False, True, True, False)
+    assert (made.at(31_994), made.at(31_995), made.at(32_005), made.at(32_006)) == (False, True, True, False)
     assert made.lamp(failed("lamp-2", "")) is True
     assert made.lamp(failed("lamp-2", "")) is False
     assert made.said is None
