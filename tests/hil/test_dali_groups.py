@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -75,6 +76,27 @@ def test_a_carpet_of_any_run_of_six_lamps_starts_within_one_command(kind: str) -
             assert frames == (1 if len(run) == 6 else len(run))
             assert (began_ns > one_command_ns) == (len(run) < 6)
             assert line.changes() == alone.changes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_level_leaves_in_its_tick_or_after_the_running_query_and_the_commands_ahead(kind: str) -> None:
+    """A command takes what its gateway takes to say so: more than the 25 ms of the bus itself."""
+    line = Line(kind=kind, groups={})
+    heard, began_ns = len(line.wire), line.now_ns
+    line.lamps[5].set_level(99, began_ns)
+    line.bus.advance(began_ns)
+    assert [t_ns for t_ns, _ in line.wire[heard:]] == [began_ns]
+    line.run(began_ns + NS_PER_S)
+    line.lamps[0].check(line.now_ns)
+    line.bus.advance(line.now_ns)
+    heard, began_ns = len(line.wire), line.now_ns
+    for n in (1, 2, 3):
+        line.lamps[n].set_level(100 + n, began_ns)
+    line.run(began_ns + NS_PER_S)
+    waits_ms = [(t_ns - began_ns) / NS_PER_MS for t_ns, _ in line.wire[heard:]]
+    assert waits_ms[0] <= 34
+    assert all(later - sooner <= 31 for sooner, later in pairwise(waits_ms))
+    assert len(waits_ms) == 3
 
 
 def test_a_step_of_a_fall_is_one_frame_too() -> None:
