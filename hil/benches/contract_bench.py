@@ -30,8 +30,8 @@ LOOK_NS = 20 * NS_PER_MS
 """How often boards and ports are asked whether they are well."""
 
 AFTER = 5
-"""Boards that share our clock tick this part of a period after the case's own grid: what comes on the grid comes before
-the tick, as in process."""
+"""Displays that share our clock tick this part of a period after the case's own grid, on which their messages come: what
+comes at a tick in process comes just before it. Reports of radars have phases of their own; lamps tick on the grid."""
 
 PRIORITY = 60
 """SCHED_FIFO of the rig's one thread, above that of the boards: what comes from a wire comes whatever a board does."""
@@ -209,7 +209,8 @@ class RealTimeBench(InProcessBench):
         now_ns = self.clock.now_ns()
         begin_ns = -(-(now_ns + self.lead_ns + 5 * NS_PER_MS) // self.grid_ns) * self.grid_ns
         self.clock.sleep_until_ns(begin_ns - self.lead_ns)
-        after_ns = min((board.period_ms for board in self.boards.values()), default=0) * NS_PER_MS // AFTER
+        fed = [board.period_ms for board in self.boards.values() if board.product == "greenwave"]
+        after_ns = min(fed, default=0) * NS_PER_MS // AFTER
         self.start_ns = begin_ns - after_ns - self.from_ns // self.speed
         for slot in self.slots:
             self.power_on(slot, self.from_ns)
