@@ -82,13 +82,11 @@ class ControllerAccount:
         if one.first_ns is None or one.last_ns is None:
             self.notes.append(f"{path.name}: without a record")
             return
-        reader = TraceReader(path)
-        if one.base_ns is None:
-            one = msgspec.structs.replace(one, base_ns=_base_ns(reader))
         if one.base_ns is None:
             seconds = (one.last_ns - one.first_ns) / NS_PER_S
             self.notes.append(f"{path.name}: left out, {seconds:,.0f} s of which nobody knew the time")
             return
+        reader = TraceReader(path)
         self._read_file(path, reader.events(_TOPICS), one)
         if reader.damaged or reader.note.startswith("damaged"):
             self.damaged = True
@@ -259,7 +257,7 @@ def accounts(paths: Sequence[Path], site: LightingSite | None = None) -> list[Co
     `site` in place of the one that a file carries. Raises InputError: nothing there, no lamps, files in disorder.
     """
     found: dict[str, ControllerAccount] = {}
-    for one in sorted(glances(_files(paths)), key=_order):
+    for one in sorted(map(_with_time, glances(_files(paths))), key=_order):
         its_site, name = _whose(one, site)
         key = f"{its_site.name}/{name}"
         if key not in found:
@@ -311,11 +309,13 @@ def _levels(event: Snapshot) -> dict[str, int]:
     return {str(lamp): level for lamp, level in passed.items() if isinstance(level, int)}
 
 
-def _base_ns(reader: TraceReader) -> int | None:
-    """UTC less monotonic time as a file that was begun too early to know it learnt it later; None where it did not."""
-    walls = (event for event in reader.events(("/wall",)) if isinstance(event, Wall) and event.synchronised)
-    first = next(walls, None)
-    return None if first is None else first.utc_ns - first.t_ns
+def _with_time(one: Glance) -> Glance:
+    """A file that was begun too early to know the time of day may have learnt it later."""
+    if one.base_ns is not None or one.unreadable:
+        return one
+    walls = (event for event in TraceReader(one.file.path).events(("/wall",)) if isinstance(event, Wall))
+    first = next((event for event in walls if event.synchronised), None)
+    return one if first is None else msgspec.structs.replace(one, base_ns=first.utc_ns - first.t_ns)
 
 
 def _spacing_m(site: LightingSite) -> float:

@@ -104,13 +104,19 @@ def run(weeks: int | None = None, keep: Path | None = None) -> dict[str, object]
         with ProcessPoolExecutor(2) as pool:
             results = dict(pool.map(_kept, specs(weeks), [folder] * 99))
     print(f"\nrevision {_revision()}\n")
+    print("### Both counters\n")
     for counter in COUNTERS:
         _main_table(counter, results[f"main {counter}"])
-    _account_table(results)
-    _range_table(results)
-    _calendar_table(results)
-    _fault_table(results)
-    print(f"\nOne gateway dead at 19:01:00: {lamps_of_a_dead_gateway()}\n")
+    for title, table in (
+        ("The account", _account_table),
+        ("Radar ranges", _range_table),
+        ("Both calendars", _calendar_table),
+        ("Faults", _fault_table),
+    ):
+        print(f"### {title}\n")
+        table(results)
+    for what, fault in (("gateway answers nothing", "gateway-silent"), ("bus is without power", "line-dark")):
+        print(f"The {what} from 19:01:00 on, nobody on the path; {full_after(f'{fault}:west/dali:60-600')}\n")
     return {}
 
 
@@ -193,15 +199,15 @@ def _evenings(spec: Spec, traffic: Path) -> list[str]:
     return found
 
 
-def lamps_of_a_dead_gateway() -> str:
-    """An evening without riders: when does each lamp stand at full after the gateway of west falls silent?"""
+def full_after(fault: str) -> str:
+    """An evening without riders: how long after second 60, when `fault` begins, does each lamp stand at full?"""
     site = load_site("kanalpromenade-reference")
     begun_ns = round(datetime(2026, 2, 20, 19, 0, tzinfo=ZONE).timestamp()) * NS_PER_S
     bench = LitPathBench(
         site,  # type: ignore[arg-type]
         ListedRiders([]),
         origin_utc_ns=begun_ns,
-        faults=planned([read_by_hand("gateway-silent:west/dali:60-600")], ["west/dali", "east/dali"]),
+        faults=planned([read_by_hand(fault)], ["west/dali", "east/dali"]),
         rules=False,
     )
     full_s: dict[int, float] = {}

@@ -191,6 +191,19 @@ def test_a_time_that_nobody_knew_is_left_out_and_told(tmp_path: Path, capsys: py
     assert bill(capsys, tmp_path)["notes"] == [f"{BOARD}-000001.mcap: left out, 600 s of which nobody knew the time"]
 
 
+def test_a_file_that_learns_the_time_late_stands_where_it_belongs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Night(tmp_path / "a").tick(1, {"lamp-1": 254}).tick(600).end()
+    late = Night(tmp_path / "b", after_s=7200, known=False)
+    late.tick(1, {"lamp-1": 254})
+    late.recorder.wall(WallTime(late.clock.now_ns(), "wall", late.clock.utc_ns(), True))
+    late.tick(600).end()
+    found = bill(capsys, tmp_path / "b", tmp_path / "a")
+    assert found["by_lamp"][0]["energy_wh"] == pytest.approx(2 * 20 * 599 / 3600, abs=0.01)
+    assert len(found["not_recorded"]) == 1
+
+
 def test_wrong_use_names_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "no.mcap").write_bytes(b"no trace at all")
