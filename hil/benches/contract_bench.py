@@ -30,8 +30,8 @@ LOOK_NS = 20 * NS_PER_MS
 """How often boards and ports are asked whether they are well."""
 
 AFTER = 5
-"""Displays that share our clock tick this part of a period after the case's own grid, on which their messages come: what
-comes at a tick in process comes just before it. Reports of radars have phases of their own; lamps tick on the grid."""
+"""Displays that share our clock tick this part of a period after the case's own grid, on which their messages come, so
+that these come before the tick, as in process. Reports of radars have phases of their own; lamps tick on the grid."""
 
 PRIORITY = 60
 """SCHED_FIFO of the rig's one thread, above that of the boards: what comes from a wire comes whatever a board does."""
