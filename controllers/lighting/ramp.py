@@ -1,47 +1,74 @@
-"""What each lamp is told: full while claimed, full for a while after, then down to base in steps.
+"""What each lamp is told: full while claimed, and for a while after where it will be needed, then down in steps.
 
-Up is one command, the gear fades by itself in the site's rise time. Down is a segment (from, to, t0, t1), sent as steps
-that the gear's own fade joins to a smooth slope.
+Up is one command, the gear fades by itself in the site's rise time. Down is a segment (from, to, t0, t1), sent as few
+steps as make it smooth: each about as long as a second, or as the gear's own fade, which joins them.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from drivers.units import FOREVER_NS
+from drivers.units import FOREVER_NS, NS_PER_S
 
-STEPS = 8
-"""Steps from full to base: about ten arc power levels each, well below what an eye notices."""
+STEP_NS = NS_PER_S
+"""A step of a sinking takes at least so long: a bus has room for 30 commands a second, and rising goes first."""
+
+MIN_ON_NS = 3 * NS_PER_S
+"""A lamp raised stays full for so long, whatever becomes of who it was raised for."""
 
 
 class Ramp:
     """The level of one lamp as a function of when it was last claimed.
 
     `level` is what it was last told. `wake_ns` is when it has to be told something else.
+
+    Args:
+        base, full: arc power levels.
+        fall_ns: from full to base.
+        fade_ns: the gear's own fade time.
     """
 
-    __slots__ = ("_from", "_start_ns", "_step", "base", "claimed", "fall_ns", "full", "hold_ns", "level", "wake_ns")
+    __slots__ = (
+        "_from",
+        "_raised_ns",
+        "_start_ns",
+        "_step",
+        "base",
+        "claimed",
+        "fall_ns",
+        "full",
+        "level",
+        "steps",
+        "wake_ns",
+    )
 
-    def __init__(self, base: int, full: int, hold_ns: int, fall_ns: int) -> None:
-        self.base, self.full, self.hold_ns, self.fall_ns = base, full, hold_ns, fall_ns
+    def __init__(self, base: int, full: int, fall_ns: int, fade_ns: int) -> None:
+        self.base, self.full, self.fall_ns = base, full, fall_ns
+        self.steps = max(1, fall_ns // max(STEP_NS, fade_ns))
         self.level = base
         self.claimed = False
         self.wake_ns = FOREVER_NS
         self._from = base
-        self._start_ns = 0
+        self._start_ns = self._raised_ns = -FOREVER_NS
         self._step = 0
 
-    def claim(self) -> int:
+    def claim(self, now_ns: int) -> int:
         """Somebody needs this lamp: full, now."""
         self.claimed = True
+        if self.level < self.full:
+            self._raised_ns = now_ns
         self.wake_ns = FOREVER_NS
         self.level = self.full
         return self.full
 
     def release(self, now_ns: int, hold_ns: int) -> None:
-        """Nobody needs it any more: stay for `hold_ns`, then sink."""
+        """Nobody needs it any more: stay for `hold_ns`, and `MIN_ON_NS` in all, then sink."""
         self.claimed = False
-        self._begin(now_ns + hold_ns)
+        self._begin(max(now_ns + hold_ns, self._raised_ns + MIN_ON_NS))
+
+    def sinks_since(self, since_ns: int) -> bool:
+        """Whether it began to sink at `since_ns` or later."""
+        return self._start_ns >= since_ns
 
     def take_over(self, level: int, now_ns: int, hold_ns: int) -> None:
         """After a start the gear shows `level`: a claimed lamp stays full, a bright one is held, then sinks."""
@@ -58,20 +85,20 @@ class Ramp:
         self.wake_ns = self._step_ns(1)
 
     def _step_ns(self, step: int) -> int:
-        return self._start_ns + (step - 1) * self.fall_ns // STEPS
+        return self._start_ns + (step - 1) * self.fall_ns // self.steps
 
     def due(self, now_ns: int) -> int:
         """The level for `now_ns` >= `wake_ns`."""
-        while self._step < STEPS and self._step_ns(self._step + 1) <= now_ns:
+        while self._step < self.steps and self._step_ns(self._step + 1) <= now_ns:
             self._step += 1
-        self.level = self._from - (self._from - self.base) * self._step // STEPS
-        self.wake_ns = self._step_ns(self._step + 1) if self._step < STEPS else FOREVER_NS
+        self.level = self._from - (self._from - self.base) * self._step // self.steps
+        self.wake_ns = self._step_ns(self._step + 1) if self._step < self.steps else FOREVER_NS
         return self.level
 
     def snapshot(self) -> list[Any]:
         """All state that changes."""
-        return [self.level, self.claimed, self.wake_ns, self._from, self._start_ns, self._step]
+        return [self.level, self.claimed, self.wake_ns, self._from, self._start_ns, self._step, self._raised_ns]
 
     def restore(self, state: list[Any]) -> None:
         """Take over a snapshot."""
-        self.level, self.claimed, self.wake_ns, self._from, self._start_ns, self._step = state
+        self.level, self.claimed, self.wake_ns, self._from, self._start_ns, self._step, self._raised_ns = state

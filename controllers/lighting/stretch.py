@@ -21,10 +21,10 @@ class RadarView:
     has to come into view again (FAR_MM: never).
     """
 
-    __slots__ = ("leave_u_mm", "margin_mm", "next_u_mm", "sign", "x_mm")
+    __slots__ = ("leave_u_mm", "margin_mm", "next_u_mm", "range_mm", "sign", "x_mm")
 
     def __init__(self, x_mm: int, sign: int, range_mm: int) -> None:
-        self.x_mm, self.sign = x_mm, sign
+        self.x_mm, self.sign, self.range_mm = x_mm, sign, range_mm
         self.margin_mm = range_mm // 4  # the edge of a view is never sharp
         low, high = sorted((x_mm, x_mm + sign * range_mm))
         self.leave_u_mm = (high, -low)

@@ -2,6 +2,10 @@
 
 A track claims lamps: all from `behind` its slowest possible position to `ahead` of its fastest. Between measurements
 the claim moves by itself, and `wake_ns` says when it next reaches a lamp or leaves one.
+
+Ahead, the claim ends at the nearer of two straight lines in time. The near one is for now: nobody gains more than
+`GAIN_MM_S2` while a lamp rises. The far one is for later: nobody rides faster than a part more than the last speed, or
+than the mean speed once somebody has been known for a while and rides about as fast as that.
 """
 
 from __future__ import annotations
@@ -22,20 +26,52 @@ STRAY_MM_S = 500
 CONFIRM_NS = 450 * NS_PER_MS
 """A second report within this time makes a track of a detection; one report alone may be clutter."""
 
+SURE_MM = 1_500
+"""So well a second report has to fit; one that fits worse (rain) needs a third."""
+
+BRIEF_REPORTS = 4
+BRIEF_KEEP_NS = 10 * NS_PER_S
+"""Who vanishes well inside a view after fewer reports than that was hardly there: forgotten after this time."""
+
+FRESH_NS = 500 * NS_PER_MS
+STALE_MM = 2_000
+"""A track not seen for longer than `FRESH_NS` has to fit better by this than one that is being seen."""
+
 LINGER_NS = 2 * NS_PER_S
 """So long after its last measurement a track that claims nothing any more is still known."""
 
 OVERDUE_MM = 5_000
-"""Expected so far beyond the place where it had to be seen again, somebody is overdue: has stopped, and may turn."""
+"""Where even the slowest should be so far beyond the place where it had to be seen again, it stopped, and may turn."""
+
+OVERDUE_KEEP_NS = 20 * NS_PER_S
+"""So long at least somebody is believed to be there after that."""
 
 SLACK_MM = 3_000
-"""Position error allowed for everywhere: radar steps of 1 m, site files, a bicycle's length."""
+"""Position error allowed for between a report and the track it belongs to."""
 
-HEAD_PERMILLE, HEAD_MM_S = 1_200, 300
-"""Unseen, nobody rides faster than this makes of the last speed. With the lead, the reach stands a rise by a third."""
+MARGIN_MM = 2_000
+"""Claimed ahead and behind beyond what is owed: radar steps of 1 m, site files, a bicycle's length."""
 
-TAIL_PERMILLE = 600
-"""Unseen, nobody is slower than this part of the last speed; who stops is met where the next view begins."""
+HEAD_PERMILLE, HEAD_MM_S = 1_250, 300
+"""Unseen, nobody rides faster than this makes of the last speed: with the lead, a rise by a third is stood."""
+
+MEAN_NS = 8 * NS_PER_S
+"""Known for so long on one course, somebody's mean speed says more of the next minute than the last report."""
+
+MEAN_PERMILLE, MEAN_MM_S = 1_200, 100
+"""Nobody rides faster than this makes of the mean speed, nor gains more than `HEAD_MM_S` beyond the last."""
+
+STEP_MM_S = 140
+"""Speeds come in whole km/h: so far a report may be off."""
+
+GAIN_MM_S2 = 700
+"""Nobody gains speed faster: at 20 km/h a rider of 100 kg would need 400 W beyond what holds the speed."""
+
+TAIL_PERMILLE, MEAN_TAIL_PERMILLE = 700, 800
+"""Unseen, nobody is slower than this part of the last speed, or of the mean; who stops is met at the next view."""
+
+FIT_TAIL_PERMILLE, FIT_HEAD_PERMILLE = 600, 1_350
+"""A report may be somebody's who was so much slower or faster since: wider than what is claimed."""
 
 NEWS_MM = 2_000
 """A neighbour may be so wrong about a rider's place before it is told; below the slack everything allows for."""
@@ -49,8 +85,8 @@ OVER = -1
 QUIET_NS = 300 * NS_PER_MS
 """A claim that stays as it is for so long need not be worked out again at every report: three reports are due then."""
 
-REACTION_MS = 500
-"""Second report, bus and tick grid, before a lamp begins to rise."""
+REACTION_MS = 200
+"""A report missed, tick grid and bus, before a lamp begins to rise."""
 
 
 class Reach:
@@ -59,36 +95,45 @@ class Reach:
     __slots__ = ("ahead_mm", "ahead_ms", "behind_mm", "keep_ns", "lead_ms")
 
     def __init__(self, light: Behaviour) -> None:
-        self.ahead_mm = mm(light.ahead_m) + SLACK_MM
+        self.ahead_mm = mm(light.ahead_m)
         self.ahead_ms = round(light.ahead_s * 1000)
         self.lead_ms = round(light.rise_s * 1000) + REACTION_MS
-        self.behind_mm = mm(light.behind_m) + SLACK_MM
+        self.behind_mm = mm(light.behind_m) + MARGIN_MM
         self.keep_ns = round(light.keep_s * NS_PER_S)
 
 
 class Track:
     """One rider, walker or group. `mask` has a bit for each lamp claimed now.
 
-    `u0_mm` along its lane at `t0_ns`, `speed_mm_s` >= 0. `hold_u_mm`: nobody passes there unseen, so the light behind
-    waits there for the rider to be seen again. `remote` is the neighbour's name for a rider it announced.
+    `u0_mm` along its lane at `t0_ns`, `speed_mm_s` >= 0. `spread_mm`: it may be so far behind that, for a sensor that
+    knows no place. `hold_u_mm`: nobody passes there unseen, so the light behind waits there for the rider to be seen
+    again. `radar` saw it last, "" is the neighbour. `remote` is the neighbour's name for a rider it announced.
+    `first_u_mm` at `first_ns` began the present course.
     """
 
     __slots__ = (
-        "ahead_mm",
         "confirmed",
+        "far_mm",
+        "first_ns",
+        "first_u_mm",
+        "gain_mm_s",
         "head_mm_s",
         "hold_u_mm",
         "id",
         "lane",
         "mask",
+        "near_mm",
         "published_lane",
         "published_mm_s",
         "published_ns",
         "published_u_mm",
         "quiet_from_mm",
         "quiet_to_mm",
+        "radar",
         "remote",
+        "reports",
         "speed_mm_s",
+        "spread_mm",
         "t0_ns",
         "tail_mm_s",
         "u0_mm",
@@ -98,36 +143,38 @@ class Track:
     def __init__(self, number: int, remote: str, t0_ns: int) -> None:
         self.id, self.remote, self.t0_ns = number, remote, t0_ns
         self.confirmed = False
-        self.lane = self.u0_mm = self.mask = 0
-        self.speed_mm_s = self.head_mm_s = self.tail_mm_s = self.ahead_mm = -1
+        self.radar = ""
+        self.lane = self.u0_mm = self.mask = self.reports = self.spread_mm = 0
+        self.speed_mm_s = self.head_mm_s = self.tail_mm_s = -1
+        self.near_mm = self.far_mm = self.gain_mm_s = 0
+        self.first_ns, self.first_u_mm = t0_ns, 0
         self.hold_u_mm = FAR_MM
         self.published_ns = -FOREVER_NS
         self.published_mm_s = self.published_lane = self.published_u_mm = 0
         self.wake_ns = CLAIM_NOW
         self.quiet_from_mm, self.quiet_to_mm = 0, -1
 
-    def measured(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int, hold_u_mm: int, reach: Reach) -> None:
+    def measured(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int, hold_u_mm: int) -> None:
         """Take over a measurement, of the own radar or the neighbour's.
 
         The claim has to be made anew, but where the same lamps are claimed for `QUIET_NS` to come anyway.
         """
-        same = speed_mm_s == self.speed_mm_s
-        if same and self.wake_ns != CLAIM_NOW and lane == self.lane and self.quiet_from_mm <= u_mm <= self.quiet_to_mm:
+        self.reports += 1
+        if lane != self.lane or self.speed_mm_s < SLOW_MM_S:  # a course of its own begins
+            self.first_ns, self.first_u_mm = t_ns, u_mm
+            self.wake_ns = CLAIM_NOW
+        elif (
+            speed_mm_s == self.speed_mm_s
+            and self.quiet_from_mm <= u_mm <= self.quiet_to_mm
+            and self.wake_ns != CLAIM_NOW
+            and not self.spread_mm
+        ):
             self.wake_ns = t_ns + QUIET_NS
         else:
             self.wake_ns = CLAIM_NOW
         self.lane, self.u0_mm, self.t0_ns, self.hold_u_mm = lane, u_mm, t_ns, hold_u_mm
-        if same:
-            return
         self.speed_mm_s = speed_mm_s
-        if speed_mm_s < SLOW_MM_S:
-            self.head_mm_s = STRAY_MM_S
-            self.tail_mm_s = -STRAY_MM_S
-            self.ahead_mm = reach.ahead_mm
-        else:
-            self.head_mm_s = head_mm_s = speed_mm_s * HEAD_PERMILLE // 1000 + HEAD_MM_S
-            self.tail_mm_s = speed_mm_s * TAIL_PERMILLE // 1000
-            self.ahead_mm = max(reach.ahead_mm, head_mm_s * reach.ahead_ms // 1000) + head_mm_s * reach.lead_ms // 1000
+        self.spread_mm = 0
 
     def is_news(self, every_ns: int) -> bool:
         """Whether a neighbour should hear of the present measurement.
@@ -149,7 +196,8 @@ class Track:
         """How badly a detection fits this track; FAR_MM if it cannot be the same.
 
         The distance from where the track is expected, and what the difference in speed makes of it in one second: so
-        who overtakes does not take the other's track along.
+        who overtakes does not take the other's track along. And `STALE_MM` for who has not been seen for a while: so
+        nobody who is being seen takes the track of another who is not.
         """
         age_ns = t_ns - self.t0_ns
         speed = self.speed_mm_s
@@ -161,57 +209,110 @@ class Track:
                 return FAR_MM
             u_mm = -u_mm
             differs_mm = speed_mm_s + speed
+        if age_ns > FRESH_NS:
+            differs_mm += STALE_MM
         away_mm = u_mm - expected
         if -SLACK_MM <= away_mm <= SLACK_MM:
             return abs(away_mm) + differs_mm
-        stray_mm = speed * age_ns // NS_PER_S if speed < SLOW_MM_S else 0  # who is slow may go either way
-        low = min(self.u0_mm + self.tail_mm_s * age_ns // NS_PER_S, self.hold_u_mm) - SLACK_MM - stray_mm
-        high = self.u0_mm + self.head_mm_s * age_ns // NS_PER_S + SLACK_MM + stray_mm
-        return abs(away_mm) + differs_mm if low <= u_mm <= high else FAR_MM
+        strays_mm = max(speed, STRAY_MM_S) * age_ns // NS_PER_S if speed < SLOW_MM_S else 0  # may go either way
+        slowest_mm = self.u0_mm - self.spread_mm + speed * FIT_TAIL_PERMILLE // 1000 * age_ns // NS_PER_S
+        fastest_mm = self.u0_mm + (speed * FIT_HEAD_PERMILLE // 1000 + HEAD_MM_S) * age_ns // NS_PER_S
+        low = min(slowest_mm, self.hold_u_mm) - SLACK_MM - strays_mm
+        return abs(away_mm) + differs_mm if low <= u_mm <= fastest_mm + SLACK_MM + strays_mm else FAR_MM
+
+    def may_be_in(self, from_mm: int, to_mm: int, t_ns: int) -> bool:
+        """Whether it may be between two places of its lane at `t_ns`."""
+        age_ns, speed = t_ns - self.t0_ns, self.speed_mm_s
+        slowest_mm = self.u0_mm - self.spread_mm + speed * FIT_TAIL_PERMILLE // 1000 * age_ns // NS_PER_S
+        fastest_mm = self.u0_mm + (speed * FIT_HEAD_PERMILLE // 1000 + HEAD_MM_S) * age_ns // NS_PER_S
+        return min(slowest_mm, self.hold_u_mm) - SLACK_MM <= to_mm and from_mm <= fastest_mm + SLACK_MM
+
+    def _bound(self, reach: Reach) -> None:
+        """How fast and how slow it may be from now on, and so how far its claim reaches."""
+        speed = self.speed_mm_s
+        if speed < SLOW_MM_S:
+            self.head_mm_s = self.gain_mm_s = STRAY_MM_S
+            self.tail_mm_s = -STRAY_MM_S
+            self.near_mm = self.far_mm = reach.ahead_mm + MARGIN_MM
+            return
+        top_mm_s = speed * HEAD_PERMILLE // 1000 + HEAD_MM_S
+        self.tail_mm_s = speed * TAIL_PERMILLE // 1000
+        known_ns = self.t0_ns - self.first_ns
+        if known_ns >= MEAN_NS:
+            mean_mm_s = (self.u0_mm - self.first_u_mm) * NS_PER_S // known_ns
+            if speed * 800 <= mean_mm_s * 1000 <= speed * 1250:  # else it is not this one's alone: they have met
+                top_mm_s = max(speed + HEAD_MM_S, mean_mm_s * MEAN_PERMILLE // 1000 + MEAN_MM_S)
+                self.tail_mm_s = max(self.tail_mm_s, min(speed - STEP_MM_S, mean_mm_s * MEAN_TAIL_PERMILLE // 1000))
+        lead_ms, ahead_ms, ahead_mm = reach.lead_ms, reach.ahead_ms, reach.ahead_mm
+        soon_mm_s = min(speed + STEP_MM_S + GAIN_MM_S2 * lead_ms // 1000, top_mm_s)
+        self.head_mm_s = top_mm_s
+        self.gain_mm_s = soon_mm_s + GAIN_MM_S2 * ahead_ms // 1000
+        self.near_mm = max(ahead_mm, soon_mm_s * ahead_ms // 1000) + soon_mm_s * lead_ms // 1000 + MARGIN_MM
+        self.far_mm = max(ahead_mm, top_mm_s * ahead_ms // 1000) + top_mm_s * lead_ms // 1000 + MARGIN_MM
+
+    def reaches_ns(self, u_mm: int) -> int:
+        """When the claim reaches a lamp at `u_mm` ahead by itself."""
+        u0 = self.u0_mm
+        near_ns = -((u0 + self.near_mm - u_mm) * NS_PER_S // self.gain_mm_s)
+        far_ns = -((u0 + self.far_mm - u_mm) * NS_PER_S // self.head_mm_s)
+        return self.t0_ns + (near_ns if near_ns > far_ns else far_ns)
 
     def claim(self, lane: Lane, reach: Reach, now_ns: int) -> None:
         """Set `mask` and `wake_ns` for `now_ns`; OVER when the track has left the stretch or is too old to believe."""
+        if self.wake_ns == CLAIM_NOW:
+            self._bound(reach)
         u0, t0 = self.u0_mm, self.t0_ns
         age_ns = now_ns - t0
-        ahead_mm, head_mm_s, tail_mm_s = self.ahead_mm, self.head_mm_s, self.tail_mm_s
+        tail_mm_s, hold_u_mm = self.tail_mm_s, self.hold_u_mm
         keep_ns = reach.keep_ns
-        if tail_mm_s > 0 and self.hold_u_mm < FAR_MM:  # who is slow needs longer to the place where it is seen again
-            keep_ns = max(keep_ns, (self.hold_u_mm + OVERDUE_MM - u0) * NS_PER_S // tail_mm_s)
+        overdue_ns = FOREVER_NS
+        if self.reports < BRIEF_REPORTS and hold_u_mm == u0:
+            keep_ns = min(keep_ns, BRIEF_KEEP_NS)
+        elif tail_mm_s > 0 and hold_u_mm < FAR_MM:  # who is slow needs longer to the place where it is seen again
+            overdue_ns = t0 - (-(hold_u_mm + OVERDUE_MM - u0) * NS_PER_S // tail_mm_s)
+            keep_ns = max(keep_ns, overdue_ns - t0 + OVERDUE_KEEP_NS)
         if age_ns >= keep_ns:
             self.wake_ns = OVER
             return
         lamps = lane.lamps_u_mm
         wake_ns = t0 + keep_ns
-        grown = head_mm_s * age_ns // NS_PER_S
+        ahead_mm = self.near_mm + self.gain_mm_s * age_ns // NS_PER_S
+        far_mm = self.far_mm + self.head_mm_s * age_ns // NS_PER_S
+        if far_mm < ahead_mm:
+            ahead_mm = far_mm
         if tail_mm_s < 0:
-            first = bisect_left(lamps, u0 - ahead_mm - grown)
+            first = bisect_left(lamps, u0 - self.spread_mm - ahead_mm)
             if first > 0:
-                wake_ns = min(wake_ns, t0 - (-(u0 - ahead_mm - lamps[first - 1]) * NS_PER_S // STRAY_MM_S))
+                away_mm = u0 - self.spread_mm - lamps[first - 1]
+                wake_ns = min(wake_ns, t0 - ((self.far_mm - away_mm) * NS_PER_S // STRAY_MM_S))
         else:
-            waits_u_mm = self.hold_u_mm
-            tail = min(u0 + tail_mm_s * age_ns // NS_PER_S, waits_u_mm) - reach.behind_mm
-            if self.hold_u_mm < FAR_MM:
-                overdue_ns = t0 - (-(self.hold_u_mm + OVERDUE_MM - u0) * NS_PER_S // self.speed_mm_s)
-                if now_ns < overdue_ns:
-                    wake_ns = min(wake_ns, overdue_ns)
-                else:  # stopped somewhere since, and free to ride back as well
-                    tail = min(tail, u0 - reach.ahead_mm)
-                    waits_u_mm = min(waits_u_mm, u0 - reach.ahead_mm + reach.behind_mm)
+            waits_u_mm, behind_mm = hold_u_mm, reach.behind_mm
+            tail = min(u0 - self.spread_mm + tail_mm_s * age_ns // NS_PER_S, waits_u_mm) - behind_mm
+            if now_ns < overdue_ns:
+                wake_ns = min(wake_ns, overdue_ns)
+            else:  # stopped somewhere since, and free to ride back as well
+                back_mm = u0 - self.spread_mm - reach.ahead_mm - MARGIN_MM
+                tail = min(tail, back_mm)
+                waits_u_mm = min(waits_u_mm, back_mm + behind_mm)
             first = bisect_left(lamps, tail)
             if first == len(lamps):  # past the last lamp; as long as it is seen, nobody else may be taken for it
                 self.mask = 0
                 self.quiet_to_mm = -FAR_MM
                 self.wake_ns = t0 + LINGER_NS if age_ns < LINGER_NS else OVER
                 return
-            left_u_mm = lamps[first] + reach.behind_mm
+            left_u_mm = lamps[first] + behind_mm
             if left_u_mm < waits_u_mm:
-                wake_ns = min(wake_ns, t0 - (-(left_u_mm + 1 - u0) * NS_PER_S // tail_mm_s))
-        after = bisect_right(lamps, u0 + ahead_mm + grown)
+                left_ns = t0 - (-(left_u_mm + 1 - u0 + self.spread_mm) * NS_PER_S // tail_mm_s)
+                if left_ns < wake_ns:
+                    wake_ns = left_ns
+        after = bisect_right(lamps, u0 + ahead_mm)
         if after < len(lamps):
-            wake_ns = min(wake_ns, t0 - (-(lamps[after] - ahead_mm - u0) * NS_PER_S // head_mm_s))
+            reach_ns = self.reaches_ns(lamps[after])
+            if reach_ns < wake_ns:
+                wake_ns = reach_ns
         self.mask = lane.masks[after] & ~lane.masks[first] if after > first else 0
         self.wake_ns = wake_ns
-        if tail_mm_s < 0 or self.speed_mm_s * QUIET_NS >= OVERDUE_MM * NS_PER_S:
+        if tail_mm_s < 0 or self.spread_mm or self.speed_mm_s * QUIET_NS >= OVERDUE_MM * NS_PER_S:
             self.quiet_to_mm = -FAR_MM
             return
         # Measured anywhere from .. to at this speed, and for QUIET_NS on, first and after would come out the same.
@@ -219,9 +320,9 @@ class Track:
         if first > 0:
             low = lamps[first - 1] + reach.behind_mm + 1
         if after > 0:
-            low = max(low, lamps[after - 1] - ahead_mm)
+            low = max(low, lamps[after - 1] - min(self.near_mm, self.far_mm))
         if after < len(lamps):
-            high = lamps[after] - ahead_mm - head_mm_s * QUIET_NS // NS_PER_S - 1
+            high = lamps[after] - self.near_mm - self.gain_mm_s * QUIET_NS // NS_PER_S - 1
         self.quiet_from_mm = low
         self.quiet_to_mm = min(high, lamps[first] + reach.behind_mm - tail_mm_s * QUIET_NS // NS_PER_S - 1)
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from controllers.core.contract import Command, LampLevel, Publish
-from controllers.lighting.policy import ALIVE_NS, MAX_TRACKS, TAKE_OVER_HOLD_NS, LightingPolicy
+from controllers.lighting.policy import ALIVE_NS, TAKE_OVER_HOLD_NS, LightingPolicy
+from controllers.lighting.riders import MAX_TRACKS
 from controllers.lighting.site import LightingSite
 from controllers.service.sites import site_path
 from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Quantity, RadarReport
@@ -147,7 +148,8 @@ def test_who_stops_in_view_keeps_light_around() -> None:
 def test_who_stops_between_views_keeps_light_both_ways_once_overdue() -> None:
     path = Path(*ride(80_000, 5_000, 1_000, 7_000)).until(8_000)  # leaves the view at 104 m, is due at 128 m
     assert "2" not in path.full
-    assert path.until(13_000).full == "23456"  # 73 m back, not 35 m
+    assert path.until(13_000).full == "456"  # at 3.5 m/s it could still come
+    assert path.until(15_000).full == "23456"  # 72 m back, not 34 m
     assert path.until(60_000).full == "23456"
 
 
@@ -159,7 +161,7 @@ def test_who_is_seen_from_further_than_the_site_says_is_not_overdue() -> None:
 
 def test_who_turns_has_light_the_other_way() -> None:
     there, back = ride(140_000, 5_000, 1_000, 4_000), ride(153_000, -4_000, 6_000, 12_000)
-    path = Path(*there, *back).until(9_000)
+    path = Path(*there, *back).until(9_500)
     assert path.tracks() == [(1, 4_000)]
     assert path.policy.tracks[0].id == 1
     assert path.full == "3456"
@@ -237,13 +239,37 @@ def test_a_silent_radar_and_a_lost_bus_are_told_to_the_neighbour_until_they_are_
     assert ALIVE_NS == 10 * NS_PER_S
 
 
-def test_after_the_last_rider_a_lamp_holds_for_two_seconds_and_sinks_in_eight_steps() -> None:
+def told(path: Path, lamp: str) -> list[tuple[int, int]]:
+    """(when, level) of all that a lamp was told."""
+    return [(t, said.level) for t, said in path.said if isinstance(said, LampLevel) and said.target == lamp]
+
+
+def test_after_the_last_rider_a_lamp_sinks_in_three_steps_of_a_second() -> None:
     path = Path(*ride(-1_000, -5_000, 1_000, 9_000)).until(120_000)
-    told = [(t, said.level) for t, said in path.said if isinstance(said, LampLevel) and said.target == "lamp-2"]
-    assert [level for _, level in told] == [FULL, 244, 233, 223, 212, 202, 191, 181, 170]
-    steps = [after - before for (before, _), (after, _) in pairwise(told[1:])]
-    assert all(620 <= step <= 640 for step in steps)  # 5 s in eight, on ticks
+    levels = told(path, "lamp-2")
+    assert [level for _, level in levels] == [FULL, 226, 198, BASE]
+    steps = [after - before for (before, _), (after, _) in pairwise(levels[1:])]
+    assert all(1_000 <= step <= 1_020 for step in steps)  # on ticks
     assert path.policy.tracks == []
+
+
+def test_a_lamp_that_the_next_rider_needs_in_a_moment_does_not_sink() -> None:
+    """The second rides 17 s after the first: when the first is past a lamp, the second is nearly in its reach."""
+    rides = sorted(ride(-40_000, 5_000, 1_000, 60_000) + ride(-40_000, 5_000, 18_000, 60_000), key=lambda one: one.t_ns)
+    path = Path(*rides).until(60_000)
+    levels = [level for t, level in told(path, "lamp-5") if t < 50_000]
+    assert set(levels) == {FULL}
+
+
+def test_a_lamp_once_raised_is_full_for_three_seconds_whatever_becomes_of_the_rider() -> None:
+    """A speed that is taken back at once."""
+    fast = report(1_300, "radar-2", (71_300, 12_000))
+    path = Path(*ride(70_000, 5_000, 1_000, 1_300), fast, *ride(72_000, 5_000, 1_400, 9_000)).until(9_000)
+    for lamp in range(1, 7):
+        times = told(path, f"lamp-{lamp}")
+        for (up, level), (down, below) in pairwise(times):
+            if level == FULL and below < FULL:
+                assert down - up >= 3_000
 
 
 def test_a_lamp_found_bright_at_a_start_is_held_and_sinks_without_a_flash() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controllers.core.contract import Command
-from controllers.lighting.policy import MAX_TRACKS, LightingPolicy
+from controllers.lighting.policy import LightingPolicy
+from controllers.lighting.riders import MAX_TRACKS
 from controllers.lighting.site import LightingSite
 from controllers.service.sites import site_path
 from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Quantity, RadarReport

@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controllers.lighting.ramp import STEPS, Ramp
-from drivers.units import FOREVER_NS
+from controllers.lighting.ramp import MIN_ON_NS, Ramp
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 BASE, FULL = 170, 250
-HOLD_NS, FALL_NS = 2_000, 800
+MS = NS_PER_MS
+HOLD_NS, FALL_NS, FADE_NS = 2_000 * MS, 8_000 * MS, 700 * MS
+STEPS = 8
+LATER_NS = 10_000 * MS
 
 
 def _ramp() -> Ramp:
-    return Ramp(BASE, FULL, HOLD_NS, FALL_NS)
+    return Ramp(BASE, FULL, FALL_NS, FADE_NS)
 
 
 def _sunk(ramp: Ramp) -> list[tuple[int, int]]:
@@ -37,59 +40,97 @@ def test_a_new_lamp_is_at_base_and_wants_nothing() -> None:
 
 def test_a_claim_is_full_at_once_and_for_as_long_as_it_lasts() -> None:
     ramp = _ramp()
-    assert ramp.claim() == ramp.level == FULL
+    assert ramp.claim(0) == ramp.level == FULL
     assert (ramp.claimed, ramp.wake_ns) == (True, FOREVER_NS)
 
 
 def test_after_the_hold_it_sinks_to_base_in_eight_equal_steps() -> None:
     ramp = _ramp()
-    ramp.claim()
-    ramp.release(10_000, HOLD_NS)
-    assert (ramp.claimed, ramp.level, ramp.wake_ns) == (False, FULL, 12_000)
-    assert _sunk(ramp) == [(12_000 + 100 * n, FULL - 10 * (n + 1)) for n in range(8)]
+    ramp.claim(0)
+    ramp.release(LATER_NS, HOLD_NS)
+    assert (ramp.claimed, ramp.level, ramp.wake_ns) == (False, FULL, 12_000 * MS)
+    assert _sunk(ramp) == [((12_000 + 1_000 * n) * MS, FULL - 10 * (n + 1)) for n in range(8)]
     assert ramp.level == BASE
 
 
 def test_a_tick_that_comes_late_gets_the_level_of_its_own_time() -> None:
-    for late_ns, level, wake_ns in (
-        (12_099, 240, 12_100),
-        (12_100, 230, 12_200),
-        (12_350, 210, 12_400),
-        (12_699, 180, 12_700),
-        (12_700, BASE, FOREVER_NS),
-        (99_999, BASE, FOREVER_NS),
+    for late_ms, level, wake_ms in (
+        (12_999, 240, 13_000),
+        (13_000, 230, 14_000),
+        (15_500, 210, 16_000),
+        (18_999, 180, 19_000),
+        (19_000, BASE, None),
+        (99_999, BASE, None),
     ):
         ramp = _ramp()
-        ramp.claim()
-        ramp.release(10_000, HOLD_NS)
-        assert (ramp.due(late_ns), ramp.wake_ns) == (level, wake_ns)
+        ramp.claim(0)
+        ramp.release(LATER_NS, HOLD_NS)
+        assert ramp.due(late_ms * MS) == level
+        assert ramp.wake_ns == (FOREVER_NS if wake_ms is None else wake_ms * MS)
 
 
 @pytest.mark.parametrize("steps_done", [0, 1, 5, 8])
 def test_a_claim_while_it_sinks_is_full_again_and_the_next_release_starts_anew(steps_done: int) -> None:
     ramp = _ramp()
-    ramp.claim()
+    ramp.claim(0)
     ramp.release(0, HOLD_NS)
     for _ in range(steps_done):
         ramp.due(ramp.wake_ns)
-    assert ramp.claim() == FULL
+    assert ramp.claim(40_000 * MS) == FULL
     assert ramp.wake_ns == FOREVER_NS
-    ramp.release(50_000, HOLD_NS)
-    assert _sunk(ramp) == [(52_000 + 100 * n, FULL - 10 * (n + 1)) for n in range(8)]
+    ramp.release(50_000 * MS, HOLD_NS)
+    assert _sunk(ramp) == [((52_000 + 1_000 * n) * MS, FULL - 10 * (n + 1)) for n in range(8)]
 
 
 def test_without_hold_the_first_step_is_due_at_once() -> None:
     ramp = _ramp()
-    ramp.claim()
-    ramp.release(7, 0)
-    assert ramp.wake_ns == 7
+    ramp.claim(0)
+    ramp.release(LATER_NS, 0)
+    assert ramp.wake_ns == LATER_NS
+
+
+@pytest.mark.parametrize(("after_ms", "sinks_ms"), [(500, 3_000), (2_999, 3_000), (3_000, 3_000), (4_000, 4_000)])
+def test_a_lamp_just_raised_stays_full_for_three_seconds_in_all(after_ms: int, sinks_ms: int) -> None:
+    ramp = _ramp()
+    ramp.claim(LATER_NS)
+    ramp.release(LATER_NS + after_ms * MS, 0)
+    assert ramp.wake_ns == LATER_NS + sinks_ms * MS
+    assert MIN_ON_NS == 3 * NS_PER_S
+
+
+def test_being_claimed_anew_while_still_full_is_no_rising() -> None:
+    ramp = _ramp()
+    ramp.claim(0)
+    ramp.release(LATER_NS, HOLD_NS)
+    ramp.claim(LATER_NS + MS)
+    ramp.release(LATER_NS + 2 * MS, 0)
+    assert ramp.wake_ns == LATER_NS + 2 * MS
+
+
+@pytest.mark.parametrize(
+    ("fall_ms", "fade_ms", "steps"),
+    [(3_000, 700, 3), (3_000, 1_400, 2), (5_000, 1_000, 5), (900, 0, 1), (2_000, 4_000, 1)],
+)
+def test_a_step_takes_a_second_or_the_fade_of_the_gear_whichever_is_longer(
+    fall_ms: int, fade_ms: int, steps: int
+) -> None:
+    assert Ramp(BASE, FULL, fall_ms * MS, fade_ms * MS).steps == steps
+
+
+def test_a_sinking_is_known_by_when_it_began() -> None:
+    ramp = _ramp()
+    assert not ramp.sinks_since(0)
+    ramp.claim(0)
+    ramp.release(LATER_NS, 0)
+    assert ramp.sinks_since(LATER_NS)
+    assert not ramp.sinks_since(LATER_NS + 1)
 
 
 def test_a_fall_of_less_than_a_nanosecond_a_step_ends_in_one() -> None:
-    ramp = Ramp(BASE, FULL, 0, 1)
-    ramp.claim()
-    ramp.release(5, 0)
-    assert (ramp.due(5), ramp.wake_ns) == (BASE, FOREVER_NS)
+    ramp = Ramp(BASE, FULL, 1, 0)
+    ramp.claim(0)
+    ramp.release(LATER_NS, 0)
+    assert (ramp.due(LATER_NS), ramp.wake_ns) == (BASE, FOREVER_NS)
 
 
 # --- taking over what the gear shows
@@ -97,9 +138,9 @@ def test_a_fall_of_less_than_a_nanosecond_a_step_ends_in_one() -> None:
 
 def test_a_bright_gear_found_after_a_start_is_held_and_then_sinks_from_where_it_is() -> None:
     ramp = _ramp()
-    ramp.take_over(210, 1_000, 500)
-    assert (ramp.level, ramp.wake_ns) == (210, 1_500)
-    assert _sunk(ramp) == [(1_500 + 100 * n, 210 - 5 * (n + 1)) for n in range(8)]
+    ramp.take_over(210, 1_000 * MS, 500 * MS)
+    assert (ramp.level, ramp.wake_ns) == (210, 1_500 * MS)
+    assert _sunk(ramp) == [((1_500 + 1_000 * n) * MS, 210 - 5 * (n + 1)) for n in range(8)]
 
 
 @pytest.mark.parametrize(("found", "level"), [(0, BASE), (BASE, BASE), (BASE + 1, BASE + 1), (254, FULL)])
@@ -112,14 +153,14 @@ def test_what_is_taken_over_lies_between_base_and_full(found: int, level: int) -
 
 def test_a_claimed_lamp_stays_full_whatever_the_gear_shows() -> None:
     ramp = _ramp()
-    ramp.claim()
+    ramp.claim(0)
     ramp.take_over(BASE, 1_000, 500)
     assert (ramp.level, ramp.wake_ns) == (FULL, FOREVER_NS)
 
 
 def test_a_gear_found_dark_while_its_lamp_was_to_sink_is_not_lit_by_the_steps_that_were_left() -> None:
     ramp = _ramp()
-    ramp.claim()
+    ramp.claim(0)
     ramp.release(0, HOLD_NS)
     ramp.take_over(BASE, 1_000, 500)
     assert (ramp.level, _sunk(ramp)) == (BASE, [])
@@ -141,7 +182,7 @@ def test_it_sinks_never_rises_by_itself_and_where_it_is_asked_does_not_matter(
     base: int, rise: int, fall_ns: int, start_ns: int, asked_ns: list[int], found: int
 ) -> None:
     full = min(254, base + rise)
-    stepped, asked = Ramp(base, full, 0, fall_ns), Ramp(base, full, 0, fall_ns)
+    stepped, asked = Ramp(base, full, fall_ns, 0), Ramp(base, full, fall_ns, 0)
     for ramp in (stepped, asked):
         ramp.take_over(found, start_ns, 0)
     levels = [stepped.level]
@@ -164,13 +205,13 @@ def test_it_sinks_never_rises_by_itself_and_where_it_is_asked_does_not_matter(
 @given(st.integers(0, 9), st.booleans())
 def test_a_snapshot_through_json_taken_anywhere_goes_on_the_same(steps_done: int, claimed_again: bool) -> None:
     ramp, other = _ramp(), _ramp()
-    ramp.claim()
-    ramp.release(10_000, HOLD_NS)
+    ramp.claim(0)
+    ramp.release(LATER_NS, HOLD_NS)
     for _ in range(steps_done):
         if ramp.wake_ns < FOREVER_NS:
             ramp.due(ramp.wake_ns)
     if claimed_again:
-        ramp.claim()
+        ramp.claim(20_000 * MS)
     other.restore(json.loads(json.dumps(ramp.snapshot())))
     assert (other.level, other.claimed) == (ramp.level, ramp.claimed)
     assert _sunk(other) == _sunk(ramp)

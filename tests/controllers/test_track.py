@@ -12,15 +12,25 @@ from hypothesis import strategies as st
 from controllers.lighting.site import Behaviour
 from controllers.lighting.stretch import FAR_MM, Lane
 from controllers.lighting.track import (
+    BRIEF_KEEP_NS,
+    BRIEF_REPORTS,
     CLAIM_NOW,
+    GAIN_MM_S2,
     HEAD_MM_S,
     HEAD_PERMILLE,
     LINGER_NS,
+    MARGIN_MM,
+    MEAN_MM_S,
+    MEAN_NS,
+    MEAN_PERMILLE,
+    MEAN_TAIL_PERMILLE,
     OVER,
+    OVERDUE_KEEP_NS,
     OVERDUE_MM,
     QUIET_NS,
-    SLACK_MM,
+    REACTION_MS,
     SLOW_MM_S,
+    STEP_MM_S,
     STRAY_MM_S,
     TAIL_PERMILLE,
     Reach,
@@ -46,14 +56,34 @@ class Seen(NamedTuple):
 
     def tell(self, track: Track) -> None:
         hold_u_mm = FAR_MM if self.hold_mm is None else self.u_mm + self.hold_mm
-        track.measured(self.lane, self.u_mm, self.speed_mm_s, self.t_ms * NS_PER_MS, hold_u_mm, REACH)
+        track.measured(self.lane, self.u_mm, self.speed_mm_s, self.t_ms * NS_PER_MS, hold_u_mm)
+
+
+class Bounds(NamedTuple):
+    """How fast and how slow somebody may be who was measured at `at` and began this course at `first`."""
+
+    soon: int
+    top: int
+    tail: int
+
+    @classmethod
+    def of(cls, first: Seen, at: Seen) -> Bounds:
+        v = at.speed_mm_s
+        top, tail = v * HEAD_PERMILLE // 1000 + HEAD_MM_S, v * TAIL_PERMILLE // 1000
+        known_ns = (at.t_ms - first.t_ms) * NS_PER_MS
+        if known_ns >= MEAN_NS:
+            mean = (at.u_mm - first.u_mm) * NS_PER_S // known_ns
+            if v * 800 <= mean * 1000 <= v * 1250:
+                top = max(v + HEAD_MM_S, mean * MEAN_PERMILLE // 1000 + MEAN_MM_S)
+                tail = max(tail, min(v - STEP_MM_S, mean * MEAN_TAIL_PERMILLE // 1000))
+        return cls(min(v + STEP_MM_S + GAIN_MM_S2 * REACH.lead_ms // 1000, top), top, tail)
 
 
 class Reference:
     """The lamps somebody measured like this claims, as bits, worked out afresh whenever asked."""
 
-    def __init__(self, seen: Seen) -> None:
-        self.seen, self._left = seen, False
+    def __init__(self, seen: Seen, bounds: Bounds, reports: int) -> None:
+        self.seen, self.bounds, self._reports, self._left = seen, bounds, reports, False
 
     def mask(self, now_ms: int) -> int | None:
         """None once the track is over. Ask in order of time."""
@@ -62,27 +92,35 @@ class Reference:
         u, v = seen.u_mm, seen.speed_mm_s
         hold = FAR_MM if seen.hold_mm is None else u + seen.hold_mm
         lamps = [x if seen.lane == 0 else -x for x in LAMPS_MM]
-        ahead, behind = round(LIGHT.ahead_m * 1000) + SLACK_MM, round(LIGHT.behind_m * 1000) + SLACK_MM
-        keep_ns = round(LIGHT.keep_s * NS_PER_S)
+        ahead, behind = round(LIGHT.ahead_m * 1000), round(LIGHT.behind_m * 1000) + MARGIN_MM
+        brief = self._reports < BRIEF_REPORTS and hold == u
+        keep_ns = BRIEF_KEEP_NS if brief else round(LIGHT.keep_s * NS_PER_S)
         if v < SLOW_MM_S:
-            low = u - ahead - STRAY_MM_S * age_ns // NS_PER_S
-            high = u + ahead + STRAY_MM_S * age_ns // NS_PER_S
+            low = u - ahead - MARGIN_MM - STRAY_MM_S * age_ns // NS_PER_S
+            high = u + ahead + MARGIN_MM + STRAY_MM_S * age_ns // NS_PER_S
         else:
-            head, tail = v * HEAD_PERMILLE // 1000 + HEAD_MM_S, v * TAIL_PERMILLE // 1000
-            rise_mm = head * (round(LIGHT.rise_s * 1000) + 500) // 1000
-            high = u + head * age_ns // NS_PER_S + max(ahead, head * round(LIGHT.ahead_s * 1000) // 1000) + rise_mm
+            soon, top, tail = self.bounds
+            ahead_ms = round(LIGHT.ahead_s * 1000)
+            lead_ms = round(LIGHT.rise_s * 1000) + REACTION_MS
+
+            def reach(speed: int, grows: int) -> int:
+                fixed = max(ahead, speed * ahead_ms // 1000) + speed * lead_ms // 1000 + MARGIN_MM
+                return u + fixed + grows * age_ns // NS_PER_S
+
+            high = min(reach(soon, soon + GAIN_MM_S2 * ahead_ms // 1000), reach(top, top))
             low = min(u + tail * age_ns // NS_PER_S, hold) - behind
             overdue = False
-            if hold < FAR_MM:
-                keep_ns = max(keep_ns, (hold + OVERDUE_MM - u) * NS_PER_S // tail)
-                overdue = v * age_ns >= (hold + OVERDUE_MM - u) * NS_PER_S
+            if hold < FAR_MM and not brief:
+                overdue_ns = -(-(hold + OVERDUE_MM - u) * NS_PER_S // tail)
+                keep_ns = max(keep_ns, overdue_ns + OVERDUE_KEEP_NS)
+                overdue = age_ns >= overdue_ns
             if age_ns >= keep_ns:
                 return None
             self._left = low > max(lamps) and (self._left or not overdue)
             if self._left and age_ns < LINGER_NS:
                 return 0
             if overdue:
-                low = min(low, u - ahead)
+                low = min(low, u - ahead - MARGIN_MM)
             if low > max(lamps):
                 return None if age_ns >= LINGER_NS else 0
         if age_ns >= keep_ns:
@@ -90,13 +128,33 @@ class Reference:
         return sum(1 << bit for bit, x in enumerate(lamps) if low <= x <= high)
 
 
+class Follower:
+    """A track and its reference, told the same."""
+
+    def __init__(self, seen: Seen) -> None:
+        self.track = Track(1, "", seen.t_ms * NS_PER_MS)
+        self._first, self._before, self._reports = seen, seen, 0
+        self.slow = Reference(seen, Bounds.of(seen, seen), 0)
+
+    def tell(self, seen: Seen) -> None:
+        """One more measurement; bounds are made anew whenever the claim is."""
+        seen.tell(self.track)
+        self._reports += 1
+        if seen.lane != self._before.lane or self._before.speed_mm_s < SLOW_MM_S:
+            self._first = seen
+        self._before = seen
+        anew = self.track.wake_ns == CLAIM_NOW
+        self.slow = Reference(seen, Bounds.of(self._first, seen) if anew else self.slow.bounds, self._reports)
+
+
 def claim(track: Track, now_ms: int) -> None:
     track.claim((LANE, DOWN)[track.lane], REACH, now_ms * NS_PER_MS)
 
 
 def measured(u_mm: int, speed_mm_s: int, hold_mm: int | None = None) -> Track:
-    """A track measured and claimed at second 0."""
+    """A track measured often and claimed at second 0."""
     track = Track(1, "", 0)
+    track.reports = BRIEF_REPORTS
     Seen(0, 0, u_mm, speed_mm_s, hold_mm).tell(track)
     claim(track, 0)
     return track
@@ -123,16 +181,15 @@ def rides(draw: st.DrawFn) -> list[Seen]:
 @given(rides())
 @settings(max_examples=60, deadline=None)
 def test_a_claim_that_is_made_only_when_woken_is_that_of_every_millisecond(ride: list[Seen]) -> None:
-    track = Track(1, "", 0)
-    at, slow = 0, Reference(ride[0])
+    follower = Follower(ride[0])
+    track, at = follower.track, 0
     for now_ms in range(ride[0].t_ms, ride[-1].t_ms + 3_000):
         while at < len(ride) and ride[at].t_ms == now_ms:
-            slow = Reference(ride[at])
-            ride[at].tell(track)
+            follower.tell(ride[at])
             at += 1
         if track.wake_ns <= now_ms * NS_PER_MS:
             claim(track, now_ms)
-        expected = slow.mask(now_ms)
+        expected = follower.slow.mask(now_ms)
         if expected is None:
             assert track.wake_ns == OVER
             return
@@ -145,7 +202,8 @@ def test_a_claim_that_is_made_only_when_woken_is_that_of_every_millisecond(ride:
 def test_an_unseen_rider_claims_what_the_closed_forms_say_until_the_track_is_over(
     u_mm: int, speed_mm_s: int, hold_mm: int | None
 ) -> None:
-    track, slow = measured(u_mm, speed_mm_s, hold_mm), Reference(Seen(0, 0, u_mm, speed_mm_s, hold_mm))
+    seen = Seen(0, 0, u_mm, speed_mm_s, hold_mm)
+    track, slow = measured(u_mm, speed_mm_s, hold_mm), Reference(seen, Bounds.of(seen, seen), BRIEF_REPORTS)
     for now_ms in range(0, 200_000, 37):
         if track.wake_ns <= now_ms * NS_PER_MS:
             claim(track, now_ms)
@@ -174,9 +232,9 @@ def test_a_claim_still_owed_is_not_put_off_by_a_second_report_of_the_same_moment
 @pytest.mark.parametrize(
     ("speed_mm_s", "first_mm", "last_mm"),
     [
-        (999, -5_000, 155_000),  # a stroll: 73 m to both sides
-        (1_000, 45_000, 155_000),  # 73 m ahead and the way made while a lamp rises, 35 m behind
-        (10_000, 45_000, 246_000),  # 12.3 m/s for 13.5 s
+        (999, 8_000, 152_000),  # a stroll: 72 m to both sides
+        (1_000, 46_000, 153_000),  # 72 m ahead and the way made while a lamp rises, 34 m behind
+        (10_000, 46_000, 226_000),  # 10.98 m/s for 13.2 s: faster than seen by what a rise lets somebody gain
     ],
 )
 def test_light_reaches_ahead_by_metres_or_by_seconds(speed_mm_s: int, first_mm: int, last_mm: int) -> None:
@@ -184,11 +242,58 @@ def test_light_reaches_ahead_by_metres_or_by_seconds(speed_mm_s: int, first_mm: 
     track = Track(1, "", 0)
     lamps = range(-200_000, 400_000, 1_000)
     lane = Lane(1, lamps, [])
-    track.measured(0, at_mm, speed_mm_s, 0, FAR_MM, REACH)
+    track.measured(0, at_mm, speed_mm_s, 0, FAR_MM)
     track.claim(lane, REACH, 0)
     lit = [x for bit, x in enumerate(lamps) if track.mask >> bit & 1]
-    assert lit[0] == max(first_mm, at_mm - 73_000)
-    assert lit[-1] == pytest.approx(last_mm, abs=2_250)
+    assert lit[0] == first_mm
+    assert lit[-1] == pytest.approx(last_mm, abs=1_000)
+
+
+def test_known_for_a_while_somebody_who_rides_slowly_for_once_is_expected_to_be_as_fast_as_usual() -> None:
+    """6 m/s on the mean, 5 m/s at last: the far end of the claim grows by 7.3 m/s, not by 6.55."""
+    young, old = measured(60_000, 5_000), Track(1, "", 0)
+    for seen in (Seen(0, 0, 0, 6_000, None), Seen(10_000, 0, 60_000, 5_000, None)):
+        seen.tell(old)
+        claim(old, seen.t_ms)
+    assert (young.head_mm_s, old.head_mm_s) == (6_550, 7_300)
+    assert (young.tail_mm_s, old.tail_mm_s) == (3_500, 4_800)
+
+
+def test_a_mean_that_is_of_two_who_met_is_not_used() -> None:
+    track = Track(1, "", 0)
+    for seen in (Seen(0, 0, 0, 3_000, None), Seen(10_000, 0, 40_000, 10_000, None)):
+        seen.tell(track)
+        claim(track, seen.t_ms)
+    assert (track.head_mm_s, track.tail_mm_s) == (12_800, 7_000)
+
+
+def test_who_was_hardly_seen_and_vanishes_inside_a_view_is_soon_forgotten() -> None:
+    brief, firm = Track(1, "", 0), Track(2, "", 0)
+    for track, reports in ((brief, 2), (firm, BRIEF_REPORTS)):
+        for n in range(reports):
+            Seen(100 * n, 0, 60_000, 5_000, 0).tell(track)
+        claim(track, 300)
+        claim(track, 12_000)
+    assert brief.wake_ns == OVER
+    assert firm.mask
+
+
+def test_who_is_anywhere_in_a_view_claims_from_behind_its_beginning_to_ahead_of_its_end() -> None:
+    point, spread = measured(100_000, 5_000), Track(2, "", 0)
+    spread.measured(0, 100_000, 5_000, 0, FAR_MM)
+    spread.spread_mm = 40_000
+    claim(spread, 0)
+    assert f"{point.mask:06b}" == "111000"
+    assert f"{spread.mask:06b}" == "111110"  # from 26 m on
+
+
+def test_somebody_seen_now_is_preferred_to_somebody_not_seen_for_a_while() -> None:
+    unseen, fresh = measured(45_000, 5_000), measured(49_000, 5_000)
+    Seen(900, 0, 53_500, 5_000, None).tell(fresh)
+    at = (0, 54_800, 5_000, 1_950 * NS_PER_MS)
+    assert unseen.unlikeness_mm(*at) > 2_000
+    at = (0, 54_800, 5_000, 1_000 * NS_PER_MS)
+    assert fresh.unlikeness_mm(*at) < unseen.unlikeness_mm(0, 50_000, 5_000, 1_000 * NS_PER_MS)
 
 
 def test_who_overtakes_does_not_fit_the_track_of_the_slow_one_as_well_as_its_own() -> None:
