@@ -14,6 +14,7 @@ what a learner says too boldly is believed as often as it was right. Records are
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from drivers.units import NS_PER_MS, NS_PER_S
@@ -60,7 +61,7 @@ class Trust:
             for key, end_ns in self._claims:
                 right = abs(end_ns - t_ns) <= TOLERANCE_NS
                 self._count(key, right)
-                if key % _SURES == 0:
+                if key % _KEYS % _SURES == 0:
                     self._count(key - key % _KEYS - 1, right)
         self._claims.clear()
         self._claimed_ns = None
@@ -85,11 +86,14 @@ class Trust:
         return ((weight * prior_pct << 8) + 100 * right) // ((weight << 8) + count)
 
     def sure_left_ns(self, state: int, prior_pct: int, enough_pct: int) -> int:
-        """From how much time left on the mark MIN of `state` may be believed down to its end; 0 for never."""
-        for half in _LEFT:
-            if self.trust_pct(MIN, state, half * _HALF_NS, prior_pct) < enough_pct:
-                return half * _HALF_NS
-        return _LEFT[-1] * _HALF_NS
+        """From how much time left on the mark MIN of `state` was believed rightly down to its end; 0 for never."""
+        sure = 0
+        for half, above in pairwise((*_LEFT, _LEFT[-1] + 2)):
+            if _key(MIN, state, half * _HALF_NS, 0) in self._records:
+                if self.trust_pct(MIN, state, half * _HALF_NS, prior_pct) < enough_pct:
+                    break
+                sure = above
+        return sure * _HALF_NS
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""

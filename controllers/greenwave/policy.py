@@ -34,7 +34,7 @@ from drivers.quantities import DeviceHealth, Quantity, SignalState
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 _SAME_PHASE_NS = 5 * NS_PER_S
-"""A stage that is back so soon after its bar ran out has not been away: no red or green is shorter."""
+"""A stage that is back so soon has not been away: hardly a red or green is shorter."""
 _DARK = Aspect(Stage.DARK, None, None)
 
 
@@ -81,6 +81,9 @@ class GreenwavePolicy:
         self._light = Brightness(site)
         self._drawn: tuple[Stage, int | None, int] | None = None
         self._bar: Bar | None = None
+        self._other: Bar | None = None  # of the kind shown before
+        self._go: bool | None = None
+        self._turned_ns = 0
 
     def step(self, inputs: Sequence[Quantity], now_ns: int) -> Sequence[Command]:
         """A frame when the picture changes, else nothing."""
@@ -176,14 +179,18 @@ class GreenwavePolicy:
         return min(BAR_PX, -(-left_ns * BAR_PX // self._full_ns))
 
     def _unbind(self, go: bool, now_ns: int) -> None:
-        """Forget the last bar where it does not bind the next: it was of the other kind, or ran out in the dark, so
-        long ago that this is another phase.
+        """Forget the last bar where it does not bind the next: it was of the other kind, or ran out in the dark. Down
+        the road what comes may change its mind: a kind that is back at once is bound by its bar before.
         """
+        if self._go is not None and go != self._go:
+            back = self._other
+            if now_ns - self._turned_ns >= _SAME_PHASE_NS or self._normal_ns < _SAME_PHASE_NS:
+                back = None
+            self._other, self._bar, self._turned_ns = self._bar, back, now_ns
+        self._go = go
         bar = self._bar
-        if bar is None:
-            return
         was_dark = self._drawn is None or self._drawn[0] is Stage.DARK
-        if bar.go != go or (was_dark and now_ns >= bar.end_ns + _SAME_PHASE_NS):
+        if bar is not None and was_dark and now_ns >= bar.end_ns:
             self._bar = None
 
     @property
@@ -209,6 +216,8 @@ class GreenwavePolicy:
             "light": self._light.snapshot(),
             "drawn": None if self._drawn is None else [self._drawn[0].value, *self._drawn[1:]],
             "bar": msgspec.to_builtins(self._bar),
+            "other": msgspec.to_builtins(self._other),
+            "turned": [self._go, self._turned_ns],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -223,3 +232,5 @@ class GreenwavePolicy:
         self._drawn = None if drawn is None else (Stage(drawn[0]), drawn[1], drawn[2])
         self._light.restore(state["light"])
         self._bar = msgspec.convert(state["bar"], Bar | None)
+        self._other = msgspec.convert(state["other"], Bar | None)
+        self._go, self._turned_ns = state["turned"]
