@@ -97,7 +97,7 @@ class ChainDigest:
             self._idle[2 * wire] = frame
         self._link = hashlib.sha256("\n".join([f"leeze 1 {period_ns} {block_ns}", *wires]).encode()).digest()
         self._pending = bytearray()  # records not yet hashed
-        self._told: list[tuple[int, int, bytes, int, int]] = []  # as it came: time, key, bytes; run: to when, how many
+        self._told: list[tuple[int, int, bytes]] = []  # time, key and bytes as they came, not yet looked at
         self._told_most = TOLD_MOST if on_block is None and on_record is None else 1
         self._waiting: list[Record] = []  # those of the present tick, in the order they came
         self._runs: list[list[int] | None] = [None] * (2 * len(wires))  # open: [first_ns, last_ns, count]
@@ -108,42 +108,51 @@ class ChainDigest:
     def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
         """`data` passed on `wire` at `t_ns`."""
         told = self._told
-        told.append((t_ns, 2 * wire + outward, data, t_ns, 0))
+        told.append((t_ns, 2 * wire + outward, data))
         if len(told) >= self._told_most:
             self._take_in()
 
     def _take_in(self) -> None:
         """What was told, in its order. Many at once are less work for each."""
+        told = self._told
+        if not told:
+            return
         runs, idle, waiting = self._runs, self._idle, self._waiting
-        from_ns, to_ns, block_end_ns = self._tick_from_ns, self._tick_to_ns, self._block_end_ns
-        pending, period_ns, pack, quiet = self._pending, self._period_ns, _HEAD.pack, self._on_record is None
-        for t_ns, key, data, last_ns, count in self._told:
+        period_ns, pending, pack = self._period_ns, self._pending, _HEAD.pack
+        from_ns, to_ns = self._tick_from_ns, self._tick_to_ns
+        usual_ns = self._usual_until_ns()
+        for t_ns, key, data in told:
             run = runs[key]
-            if count or data == idle[key]:
+            if data == idle[key]:
                 if run is None:
-                    runs[key] = [t_ns, last_ns, count or 1]
+                    runs[key] = [t_ns, t_ns, 1]
                 else:
-                    run[1] = last_ns
-                    run[2] += count or 1
+                    run[1] = t_ns
+                    run[2] += 1
                 continue
             if not from_ns < t_ns <= to_ns:
                 tick = -(-t_ns // period_ns)
-                tick_ns = tick * period_ns
-                if quiet and len(waiting) == 1 and waiting[0][2] is None and tick_ns <= block_end_ns < FOREVER_NS:
+                to_ns = tick * period_ns
+                if to_ns <= usual_ns and len(waiting) == 1 and waiting[0][2] is None:
                     before, bytes_before, _ = waiting.pop()  # as `_turn` does, for the usual tick
                     pending += pack(self._tick, before, len(bytes_before)) + bytes_before
                     if len(pending) >= FOLD_BYTES:
                         self._fold()
-                    self._tick, self._tick_to_ns, to_ns = tick, tick_ns, tick_ns
-                    self._tick_from_ns = from_ns = tick_ns - period_ns
+                    self._tick, self._tick_to_ns = tick, to_ns
+                    self._tick_from_ns = from_ns = to_ns - period_ns
                 else:
                     self._turn(t_ns)
-                    from_ns, to_ns, block_end_ns = self._tick_from_ns, self._tick_to_ns, self._block_end_ns
+                    from_ns, usual_ns = self._tick_from_ns, self._usual_until_ns()
             if run is not None:
                 waiting.append((key, self._idle_of(key), self._closed(run)))
                 runs[key] = None
             waiting.append((key, data, None))
-        self._told.clear()
+        told.clear()
+
+    def _usual_until_ns(self) -> int:
+        """Up to here a tick needs no look at blocks, and nobody is told of its records."""
+        end_ns = self._block_end_ns
+        return end_ns if end_ns < FOREVER_NS and self._on_record is None else -FOREVER_NS
 
     def passed_all(self, records: Iterable[tuple[int, str, bytes]], keys: Mapping[str, int]) -> None:
         """`passed` for many at once, with less work for each: (t_ns, name, data), in the order they passed.
@@ -154,7 +163,7 @@ class ChainDigest:
         for t_ns, name, data in records:
             key = keys[name]
             if key >= 0:
-                told.append((t_ns, key, data, t_ns, 0))
+                told.append((t_ns, key, data))
                 if len(told) >= most:
                     self._take_in()
         if self._told_most == 1:
@@ -167,9 +176,13 @@ class ChainDigest:
             raise ValueError(f"wire {wire}: {frame.hex(' ')} repeats, but is not its idle frame")
         if count <= 0:
             return
-        self._told.append((first_ns, key, frame, last_ns, count))
-        if len(self._told) >= self._told_most:
-            self._take_in()
+        self._take_in()
+        run = self._runs[key]
+        if run is None:
+            self._runs[key] = [first_ns, last_ns, count]
+        else:
+            run[1] = last_ns
+            run[2] += count
 
     def finish(self, t_end_ns: int) -> None:
         """The run is over: open idle runs and the last block end here. `t_end_ns` only names that block."""

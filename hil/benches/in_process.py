@@ -135,7 +135,14 @@ class InProcessBench:
                 event = soon.pop(0)
                 self.now_ns = now_ns = event >> WHO_BITS
                 who = event & WHO
-                wake_ns = self._tick(slots[who - n_peers], now_ns)
+                slot = slots[who - n_peers]
+                cycle = slot.cycle
+                if cycle is None or cycle.devices_ns <= now_ns:
+                    wake_ns = self._tick(slot, now_ns)
+                else:  # as `_tick` does, for the usual tick
+                    slot.last_tick_ns, slot.soon_ns = now_ns, FOREVER_NS
+                    cycle.tick(now_ns)
+                    wake_ns = cycle.due_ns(now_ns)
                 if wakes[who] != wake_ns:
                     wakes[who] = wake_ns
                     if wake_ns < FOREVER_NS:

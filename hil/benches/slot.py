@@ -93,48 +93,37 @@ class BoardLink:
         self._passed(self._wire, False, data, t_ns)
         self.receiver(data, t_ns)
         cycle, alone, slot = self._cycle, self._alone, self._slot
-        if alone is None or cycle is None or not cycle.inbox:
-            self._reached(t_ns)
-            return
-        if alone.wake_ns < cycle.devices_ns:  # as `_reached` does, for the usual frame
+        if alone is None or cycle is None:
+            self._reached()
+        elif alone.wake_ns < cycle.devices_ns:  # as `_reached` does, for the usual frame
             cycle.devices_ns = alone.wake_ns
-        if slot.soon_ns == FOREVER_NS:
-            self._order_tick(cycle, slot, t_ns)
-
-    def _reached(self, t_ns: int) -> None:
-        """Devices have heard something: keep the cycle's word on when they have something to do, and order a tick."""
-        cycle, alone = self._cycle, self._alone
-        if cycle is None:
-            return
-        if alone is None:
-            cycle.devices_ns = 0
-        elif alone.wake_ns < cycle.devices_ns:
-            cycle.devices_ns = alone.wake_ns
-        slot = self._slot
-        if not cycle.inbox:
+        if cycle is None or not cycle.inbox:
             self._touched.append(slot.index)
-        elif slot.soon_ns == FOREVER_NS:
-            self._order_tick(cycle, slot, t_ns)
+        elif slot.soon_ns == FOREVER_NS:  # something stands in the inbox: the next tick is to be run
+            last_ns = slot.last_tick_ns
+            slot.soon_ns = soon_ns = cycle.grid.after_ns(last_ns if last_ns >= t_ns else t_ns - 1)
+            if self._soon:
+                insort(self._soon, soon_ns << WHO_BITS | slot.index)
+            else:
+                self._soon.append(soon_ns << WHO_BITS | slot.index)
 
-    def _order_tick(self, cycle: ScanCycle, slot: Slot, t_ns: int) -> None:
-        """Something stands in the inbox: the next tick, at `t_ns` at the earliest, is to be run."""
-        soon, last_ns = self._soon, slot.last_tick_ns
-        slot.soon_ns = soon_ns = cycle.grid.after_ns(last_ns if last_ns >= t_ns else t_ns - 1)
-        event = soon_ns << WHO_BITS | slot.index
-        if soon:
-            insort(soon, event)
-        else:
-            soon.append(event)
+    def _reached(self) -> None:
+        """Devices have heard something: keep the cycle's word on when they have something to do."""
+        cycle, alone = self._cycle, self._alone
+        if cycle is not None:
+            wake_ns = 0 if alone is None else alone.wake_ns
+            if wake_ns < cycle.devices_ns:
+                cycle.devices_ns = wake_ns
 
     def _repeat(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
         self._repeated(self._wire, frame, first_ns, last_ns, count)
-        self.repeat_receiver(frame, first_ns, last_ns, count)
-        self._reached(last_ns)
+        self._foretold(frame, first_ns, last_ns, count)
+        self._touched.append(self._slot.index)
 
     def _foretold(self, frame: bytes, first_ns: int, last_ns: int, count: int) -> None:
         """For the device alone: nothing has passed yet."""
         self.repeat_receiver(frame, first_ns, last_ns, count)
-        self._reached(last_ns)
+        self._reached()
 
     def write(self, data: bytes, t_ns: int) -> None:
         """Record, then hand to the peer."""

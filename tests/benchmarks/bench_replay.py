@@ -38,7 +38,7 @@ BY_HOUR = (1, 1, 1, 1, 2, 8, 30, 90, 80, 45, 45, 50, 55, 60, 70, 85, 100, 95, 70
 GROUPS = (
     ("peer: riders and radars", ("hil/peers/radar", "hil/traffic")),
     ("peer: gateways and gear", ("hil/peers",)),
-    ("decode", ("drivers/codecs/ld2451", "drivers/devices/radar")),
+    ("decode", ("drivers/codecs/ld2451", "drivers/devices/radar", "drivers/devices/hilink", "drivers/devices/frozen")),
     ("policy", ("controllers/lighting",)),
     ("gate", ("controllers/core/failsafe", "controllers/core/calendar")),
     ("scan cycle", ("controllers/core",)),

@@ -354,11 +354,12 @@ def test_what_a_board_writes_is_recorded_before_the_answer_to_it() -> None:
     far.receiver = lambda data, t_ns: far.write(b"answer", t_ns)
     heard: list[bytes] = []
     slot = Slot("board", lambda slot: pytest.fail("no controller stands here"))
+    slot.index = 9
     link = BoardLink(near, 5, kept, touched, [], slot, 2)
     link.receiver = lambda data, t_ns: heard.append(data)
     link.write(b"question", 77)
     assert kept.all == [(5, "out", b"question", 77), (5, "in", b"answer", 77)]
-    assert (heard, touched, link.name) == ([b"answer"], [2], "dali")
+    assert (heard, touched, link.name) == ([b"answer"], [9, 2], "dali")
     link.pump(77)
     assert link.fileno() is None
     link.close()
