@@ -15,7 +15,16 @@ from drivers.units import NS_PER_MS, NS_PER_S
 from hil import replay_display, replay_lit_path, replay_trace
 from hil.case import Case, case_folder, load_case, nearest
 from hil.judge.alignment import Content, Tolerance
-from hil.judge.beside import blocked, judged_beside, refuse_in_ci, settled, show_difference, with_context
+from hil.judge.beside import (
+    blocked,
+    content_of,
+    judged,
+    judged_beside,
+    refuse_in_ci,
+    settled,
+    show_difference,
+    with_context,
+)
 from hil.judge.compare import Verdict, compare
 from hil.judge.reference import NewerFormat, Sent, load_reference, write_reference
 from hil.outcome import Outcome, Progress, Request, SentLog
@@ -97,7 +106,7 @@ def _trace(path: Path, request: Request, progress: Progress) -> Outcome:
     site = load_site(request.site) if request.site else _recorded_on(path)
     if isinstance(site, LightingSite):
         outcome, log, expected = replay_trace.replay_trace(request, site, progress)
-        contents = {sent.wire: _content(sent.wire) for sent in expected}
+        contents = {sent.wire: content_of(sent.wire) for sent in expected}
     else:
         if request.range_m is not None:
             raise InputError(f"--range-m is for lit paths; {path} holds the feed of a display")
@@ -125,8 +134,8 @@ def _case(folder: Path, request: Request, progress: Progress) -> Outcome:
     origin = str(folder / "case.toml")
     if request.update_reference:
         refuse_in_ci()
-    changed = (request.board, request.site, request.seconds, request.range_m, request.resume)
-    changed = (*changed, request.seed or None, request.faults or None)
+    own = (request.board, request.site, request.seconds, request.range_m, request.resume)
+    changed = (*own, request.seed or None, request.faults or None)
     if request.update_reference and any(value is not None for value in changed):
         raise InputError(
             "--update-reference takes the case as it is; "
@@ -174,7 +183,7 @@ def _against(reference: Path, case: Case, outcome: Outcome, log: SentLog, reques
     if request.seconds is not None:
         until_ns = round(request.seconds * NS_PER_S)
         expected = [sent for sent in expected if sent.t_ns < until_ns]
-    contents: dict[str, Content] = {sent.wire: _content(sent.wire) for sent in expected}
+    contents: dict[str, Content] = {sent.wire: content_of(sent.wire) for sent in expected}
     tolerance = msgspec.structs.replace(case.tolerance, contents={**contents, **case.tolerance.contents})
     return _compared(outcome, expected, log, tolerance, request, found.digest)
 
@@ -195,15 +204,7 @@ def _compared(
     return msgspec.structs.replace(outcome, result=result)
 
 
-def _content(wire: str) -> Content:
-    name = wire.partition("/")[2]
-    return "dali" if name == "dali" else "panel" if name == "panel" else "bytes"
-
-
 def _judged(outcome: Outcome, verdict: Verdict, log: SentLog, made: str) -> Outcome:
     """`made`: digest of the run that made the reference, where it is known."""
     verdict = with_context(verdict, log, outcome.result.digest, made)
-    result = msgspec.structs.replace(
-        outcome.result, verdict="passed" if verdict.passed else "failed", comparison=verdict
-    )
-    return msgspec.structs.replace(outcome, result=result)
+    return judged(outcome, verdict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -25,7 +26,10 @@ from hil.driving import Drive
 from hil.faults.plan import Faults, planned
 from hil.faults.span import check_names, read_by_hand
 from hil.fitting import check_display
+from hil.judge.alignment import Tolerance
+from hil.judge.beside import judged
 from hil.judge.invariants_panel import PanelInvariants
+from hil.judge.live import LiveJudge
 from hil.judge.reference import Sent
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.peers.contract import Peer
@@ -105,21 +109,28 @@ def replay_feed(
     faults = planned(by_hand)
     log, collector, bench, recorder = _bench(site, request, feed, origin_utc_ns, message_format, faults)
     invariants = _invariants(bench, log, message_format, faults, UNFORESEEN_NS)
-    expected = list(recorded_outputs(reader, bench.period_ns))
     wrong, lost = what_is_wrong(reader)
     notes += (wrong,) if wrong else ()
-    more, judged = unjudged(request, bench.bench, turn_ns)
+    more, is_judged = unjudged(request, bench.bench, turn_ns)
     notes += more
-    if not judged:
-        expected = []
+    expected = recorded_outputs(TraceReader(path), bench.period_ns) if is_judged else iter(())
+    first = next(expected, None)
     bench.bench.boards_from_ns = round((request.from_s or 0) * NS_PER_S)
-    span_ns = turn_ns * request.loop if expected else turn_ns * request.loop + TAIL_NS
+    span_ns = turn_ns * request.loop if first is not None else turn_ns * request.loop + TAIL_NS
+    if not reader.complete and first is not None and request.loop == 1:
+        span_ns = max(1, span_ns - 1)  # of the last moment not everything may have been written
+    live = None
+    if first is not None and not lost and request.bench == "in-process" and request.loop == 1:
+        live = LiveJudge(log, chain([first], expected), Tolerance())
     outcome = _run(bench, collector, recorder, request, progress, span_ns, path.stem, path.stem, notes)
-    outcome = _held(outcome, invariants, log)
+    outcome = outcome if lost else _held(outcome, invariants, log)
     until_ns = min(turn_ns, round(outcome.result.span_s * NS_PER_S))
+    if live is not None:
+        return judged(outcome, live.finish(until_ns, outcome.result.digest)), log, []
     if request.loop > 1:
         log.sent = [sent for sent in log.sent if sent.t_ns < turn_ns]
-    return outcome, log, [] if lost else [sent for sent in expected if sent.t_ns < until_ns]
+    rest = [] if first is None or lost else chain([first], expected)
+    return outcome, log, [sent for sent in rest if sent.t_ns < until_ns]
 
 
 def feed_wire(reader: TraceReader, path: Path) -> Wire:

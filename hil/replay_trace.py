@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from boards.build import load_board
@@ -19,8 +20,15 @@ from drivers.recording.events import Wall, WireBytes
 from drivers.recording.reader import TraceReader
 from drivers.units import NS_PER_MS, NS_PER_S
 from hil.benches.in_process import InProcessBench, Slot
+from hil.case import known_faults
 from hil.driving import Drive
+from hil.faults.plan import Faults, planned
+from hil.faults.span import PEER_KINDS, check_names, read_by_hand
+from hil.faults.wire import disturbed
 from hil.fitting import check_path
+from hil.judge.alignment import Tolerance
+from hil.judge.beside import content_of, judged
+from hil.judge.live import KEPT, LiveJudge
 from hil.judge.reference import Sent
 from hil.outcome import Outcome, Progress, Request, SentLog
 from hil.peers.contract import Peer
@@ -86,7 +94,9 @@ class TraceBench:
             )
         idle = {n: recorded[w].idle for n, w in enumerate(self.wires) if w in recorded and recorded[w].idle}
         self.digest = ChainDigest(self.period_ns, self.wires, idle)
-        self.log = SentLog(self.wires, self.period_ns)
+        self.log = SentLog(self.wires, self.period_ns, KEPT)
+        self.log.contents = self.contents
+        faults = self._faults(request)
         self.recorder = recording(request)
         sinks: list[Sink] = [self.digest, self.log, *self.recorder.sinks(self.wires, self.period_ns)]
         self.bench = (request.bench_of or InProcessBench)(Fan(sinks), skip=request.skip)
@@ -94,21 +104,30 @@ class TraceBench:
         near: dict[str, MemoryLink] = {}
         far: dict[str, MemoryLink] = {}
         for name in self.wires:
-            near[name], far[name] = memory_pair(name.partition("/")[2])
+            near[name], peers_end = memory_pair(name.partition("/")[2])
+            far[name] = faults.on(name, peers_end, self.contents[name], request.seed)
         live = self._live_peers(site, far, request)
         played = over_and_over(
             lambda: TraceReader(reader.path).events(["/wire/*/rx", "/idle/*"]), request.loop, last_ns + 1
         )
         self.playback = Playback("trace", {name: end for name, end in far.items() if name not in live}, played)
-        playing = self.bench.add_peer(self.playback)
-        numbers = {name: self.bench.add_peer(peer) for name, peer in live.items()}
+        playing = self.bench.add_peer(disturbed(self.playback, *(far[name] for name in far if name not in live)))
+        numbers = {name: self.bench.add_peer(disturbed(peer, far[name])) for name, peer in live.items()}
         for one in site.controllers:
             slot = Slot(one.name, self._maker(one))
             self.bench.add_board(slot)
             for wire in contents(self.boards[one.name]):
                 name = f"{one.name}/{wire}"
                 self.bench.wire(slot, wire, near[name], self.wires.index(name), numbers.get(name, playing))
+            self.bench.disturb(slot, faults.restarts.get(one.name, ()), faults.clocks.get(one.name, ()))
         self.bench.boards_from_ns = round((request.from_s or 0) * NS_PER_S)
+
+    def _faults(self, request: Request) -> Faults:
+        """Those by hand. Nothing plays the gear or the exchange of a trace, so faults in there there are none."""
+        spans = [read_by_hand(word) for word in request.faults]
+        known = known_faults(self.contents, list(self.boards))
+        check_names(spans, known | dict.fromkeys((*PEER_KINDS, "brown-out"), ()), "--fault")
+        return planned(spans)
 
     def _live_peers(self, site: LightingSite, far: dict[str, MemoryLink], request: Request) -> dict[str, Peer]:
         """Gateways that answer for themselves, by wire, in place of the recorded answers. Raises InputError."""
@@ -151,12 +170,10 @@ def replay_trace(request: Request, site: LightingSite, progress: Progress) -> tu
     for event in reader.events(["/wire/*", "/idle/*", "/tick/*"]):
         last_ns = max(last_ns, event.t_ns)
     bench = TraceBench(site, reader, request, last_ns)
-    expected = list(recorded_outputs(reader, bench.period_ns))
     wrong, lost = what_is_wrong(reader)
     turn_ns = last_ns + 1
-    notes, judged = unjudged(request, bench.bench, turn_ns)
-    if lost or not judged:
-        expected = []
+    notes, is_judged = unjudged(request, bench.bench, turn_ns)
+    expected = iter(()) if lost or not is_judged else recorded_outputs(TraceReader(path), bench.period_ns)
     whole_ns = turn_ns * request.loop
     if not reader.complete and not lost:
         whole_ns = max(1, whole_ns - TOLD_LATE_NS)
@@ -166,6 +183,11 @@ def replay_trace(request: Request, site: LightingSite, progress: Progress) -> tu
     span_ns = whole_ns if request.seconds is None else min(whole_ns, round(request.seconds * NS_PER_S))
     bench.recorder.attach(bench.bench, bench.boards, {site.name: bench.site}, bench.contents, origin_utc_ns)
     drive = Drive(request, progress)
+    first = next(expected, None)
+    live = None
+    if first is not None and request.bench == "in-process" and request.loop == 1:
+        contents = {wire: content_of(wire) for wire in bench.wires}
+        live = LiveJudge(bench.log, chain([first], expected), Tolerance(contents=contents))
     with bench.recorder:
         bench.bench.start(origin_utc_ns)
         drive.run(bench, span_ns)
@@ -182,9 +204,12 @@ def replay_trace(request: Request, site: LightingSite, progress: Progress) -> tu
         notes=((wrong,) if wrong else ()) + notes,
         provenance=bench.recorder.provenance_lines,
     )
+    if live is not None:
+        return judged(Outcome(result=result), live.finish(span_ns, result.digest)), bench.log, []
     if request.loop > 1:
         bench.log.sent = [sent for sent in bench.log.sent if sent.t_ns < turn_ns]
-    return Outcome(result=result), bench.log, [sent for sent in expected if sent.t_ns < span_ns]
+    rest = [] if first is None else chain([first], expected)
+    return Outcome(result=result), bench.log, [sent for sent in rest if sent.t_ns < span_ns]
 
 
 def unjudged(request: Request, bench: InProcessBench, turn_ns: int) -> tuple[tuple[str, ...], bool]:

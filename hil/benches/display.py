@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from boards.build import load_board
 from boards.parts import contents
@@ -72,12 +71,7 @@ class DisplayBench:
         self.feed = feed(far[board.devices[site.feed].wire])
         peer = self.bench.add_peer(disturbed(self.feed, *far.values()))
         self.bench.add_board(self.slot)
-        for from_ns, to_ns in faults.restarts.get(name, ()):
-            self.bench.at(from_ns, partial(self.bench.power_off, self.slot))
-            self.bench.at(to_ns, partial(self.bench.power_on, self.slot))
-        for from_ns, to_ns, by_ns in faults.clocks.get(name, ()):
-            self.bench.at(from_ns, partial(self.bench.set_clock, self.slot, by_ns))
-            self.bench.at(to_ns, partial(self.bench.set_clock, self.slot, 0))
+        self.bench.disturb(self.slot, faults.restarts.get(name, ()), faults.clocks.get(name, ()))
         for wire, link in near.items():
             self.bench.wire(self.slot, wire, link, self.wires.index(f"{name}/{wire}"), peer)
 

@@ -8,7 +8,7 @@ written by itself: slower, and the same bytes (the law of waking).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Any
@@ -91,6 +91,17 @@ class InProcessBench:
         self._tell_time(slot, now_ns)
         self._tell_start(slot, now_ns)
         self._touched.append(slot.index)
+
+    def disturb(
+        self, slot: Slot, off: Sequence[tuple[int, int]] = (), clocks: Sequence[tuple[int, int, int]] = ()
+    ) -> None:
+        """Spans (from, to) without power, and (from, to, by) with a wrong wall time."""
+        for from_ns, to_ns in off:
+            self.at(from_ns, partial(self.power_off, slot))
+            self.at(to_ns, partial(self.power_on, slot))
+        for from_ns, to_ns, by_ns in clocks:
+            self.at(from_ns, partial(self.set_clock, slot, by_ns))
+            self.at(to_ns, partial(self.set_clock, slot, 0))
 
     def set_clock(self, slot: Slot, off_ns: int, now_ns: int) -> None:
         """From now on the slot's controllers are told a wall time that is off by so much, the present one at once."""

@@ -305,12 +305,7 @@ class LitPathBench:
                 name = f"{one.name}/{wire}"
                 peer = by_wire.get(name, numbers.get(name, exchange))
                 bench.wire(slot, wire, near, self.wires.index(name), peer)
-            for from_ns, to_ns in faults.restarts.get(one.name, ()):
-                bench.at(from_ns, partial(bench.power_off, slot))
-                bench.at(to_ns, partial(bench.power_on, slot))
-            for from_ns, to_ns, by_ns in faults.clocks.get(one.name, ()):
-                bench.at(from_ns, partial(bench.set_clock, slot, by_ns))
-                bench.at(to_ns, partial(bench.set_clock, slot, 0))
+            bench.disturb(slot, faults.restarts.get(one.name, ()), faults.clocks.get(one.name, ()))
         for name, spans in faults.dark_lines.items():
             gateway = self.gateways[name]
             for from_ns, to_ns in spans:

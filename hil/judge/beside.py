@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -12,21 +12,27 @@ import msgspec
 from drivers.errors import InputError
 from drivers.units import NS_PER_S
 from hil.case import Case
+from hil.judge.alignment import Content
 from hil.judge.compare import Verdict
 from hil.judge.context import context
-from hil.judge.evidence import SentLog
+from hil.judge.evidence import Passed, SentLog
 from hil.judge.measures import uncertain
 from hil.outcome import Outcome
 
 Figures = Mapping[str, Mapping[str, float | int | None]]
 
 
-def with_context(verdict: Verdict, log: SentLog, digest: str = "", expected_digest: str = "") -> Verdict:
-    """The verdict, its first divergence with what stood around it on all wires, and the digests of both runs."""
+def with_context(
+    verdict: Verdict,
+    log: SentLog,
+    digest: str = "",
+    expected_digest: str = "",
+    recent: Iterable[Passed] | None = None,
+) -> Verdict:
+    """The verdict, its first divergence with what stood around it (`recent`, else the log's), and both digests."""
     if verdict.first is None:
         return verdict
-    contents = dict.fromkeys(log.wires, "bytes")
-    contents |= {wire: name for wire in log.wires if (name := wire.partition("/")[2]) in ("dali", "panel")}
+    contents: dict[str, str] = {wire: content_of(wire) for wire in log.wires}
     contents |= log.contents
     told = ""
     if digest and expected_digest:
@@ -34,7 +40,7 @@ def with_context(verdict: Verdict, log: SentLog, digest: str = "", expected_dige
             f"digest {digest[:16]}..., the reference's run {expected_digest[:16]}...; "
             "of two recordings `leeze-hil trace digest ONE TWO` finds the first link that differs"
         )
-    around = context(verdict.first, log.recent, contents, log.period_ns)
+    around = context(verdict.first, log.recent if recent is None else recent, contents, log.period_ns)
     return msgspec.structs.replace(verdict, first=msgspec.structs.replace(verdict.first, context=around, digests=told))
 
 
@@ -72,6 +78,20 @@ def settled(outcome: Outcome) -> Outcome:
     result = outcome.result
     verdict = "blocked" if result.blocked else "failed" if result.broken else result.verdict
     return msgspec.structs.replace(outcome, result=msgspec.structs.replace(result, verdict=verdict))
+
+
+def content_of(wire: str) -> Content:
+    """How the frames of ``board/wire`` are compared and read."""
+    name = wire.partition("/")[2]
+    return "dali" if name == "dali" else "panel" if name == "panel" else "bytes"
+
+
+def judged(outcome: Outcome, verdict: Verdict) -> Outcome:
+    """The outcome with the verdict of a comparison."""
+    result = msgspec.structs.replace(
+        outcome.result, verdict="passed" if verdict.passed else "failed", comparison=verdict
+    )
+    return msgspec.structs.replace(outcome, result=result)
 
 
 def blocked(outcome: Outcome, why: str) -> Outcome:

@@ -7,7 +7,7 @@ hil.judge.alignment.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -112,14 +112,26 @@ def compare(expected: Iterable[Sent], got: Iterable[Sent], tolerance: Tolerance 
 
     Raises InputError for an `ignore` entry that is no regular expression.
     """
-    return _Comparison(tolerance or Tolerance()).run(expected, got)
+    comparison = LiveComparison(expected, tolerance)
+    for sent in got:
+        comparison.got(sent)
+    return comparison.finish()
 
 
-class _Comparison:
-    """Sorts both streams to their wires and keeps the first divergence."""
+class LiveComparison:
+    """The same while it runs, in constant memory: `expected` is read as far as the run has come.
 
-    def __init__(self, tolerance: Tolerance) -> None:
-        self.tolerance = tolerance
+    Sorts both streams to their wires and keeps the first divergence; `on_first` is called whenever an earlier one than
+    before is found.
+    """
+
+    def __init__(
+        self, expected: Iterable[Sent], tolerance: Tolerance | None = None, on_first: Callable[[], None] = lambda: None
+    ) -> None:
+        self.tolerance = tolerance = tolerance or Tolerance()
+        self._expected, self._on_first = iter(expected), on_first
+        self._next = next(self._expected, None)
+        self._expected_count = 0
         self.wires: dict[str, Alignment | None] = {}
         self.first: Divergence | None = None
         self.counts: dict[Kind, int] = {"value": 0, "time": 0, "missing": 0, "surplus": 0}
@@ -129,22 +141,37 @@ class _Comparison:
         except re.error as error:
             raise InputError(f"ignore: `{error.pattern!s}` is no regular expression: {error}") from None
 
-    def run(self, expected: Iterable[Sent], got: Iterable[Sent]) -> Verdict:
-        expected_count = 0
-        for from_expected, sent in _merged(expected, got):
-            try:
-                wire = self.wires[sent.wire]
-            except KeyError:
-                wire = self.wires[sent.wire] = self._wire(sent.wire)
-            if wire is None:
-                self.ignored += 1
-                continue
-            expected_count += from_expected
-            wire.add(from_expected, sent)
+    def got(self, sent: Sent) -> None:
+        """Something was sent; in the order of time. What was expected until then is taken first."""
+        while self._next is not None and self._next.t_ns <= sent.t_ns:
+            self._take_expected()
+        self._add(False, sent)
+
+    def finish(self, before_ns: int | None = None) -> Verdict:
+        """The run has ended; what was expected from `before_ns` on is not asked for."""
+        while self._next is not None and (before_ns is None or self._next.t_ns < before_ns):
+            self._take_expected()
         compared = [wire for wire in self.wires.values() if wire is not None]
         for wire in compared:
             wire.settle(final=True)
-        return self._verdict(expected_count, sum(wire.same for wire in compared))
+        return self._verdict(self._expected_count, sum(wire.same for wire in compared))
+
+    def _take_expected(self) -> None:
+        assert self._next is not None
+        self._expected_count += self._add(True, self._next)
+        self._next = next(self._expected, None)
+
+    def _add(self, from_expected: bool, sent: Sent) -> bool:
+        """Whether it is compared."""
+        try:
+            wire = self.wires[sent.wire]
+        except KeyError:
+            wire = self.wires[sent.wire] = self._wire(sent.wire)
+        if wire is None:
+            self.ignored += 1
+            return False
+        wire.add(from_expected, sent)
+        return True
 
     def _wire(self, name: str) -> Alignment | None:
         if any(pattern.fullmatch(name) for pattern in self.ignore):
@@ -156,6 +183,7 @@ class _Comparison:
         at = min((sent for sent in (expected, got) if sent is not None), key=lambda sent: sent.t_ns)
         if self.first is None or (at.t_ns, at.wire) < (self.first.t_ns, self.first.wire):
             self.first = Divergence(kind, at.wire, at.tick, at.t_ns, expected, got, content)
+            self._on_first()
 
     def _verdict(self, expected_count: int, same: int) -> Verdict:
         parts = [f"{count} {_WORDS[kind]}" for kind, count in self.counts.items() if count]
@@ -181,25 +209,6 @@ _WORDS: dict[Kind, str] = {
     "missing": "missing",
     "surplus": "surplus",
 }
-
-
-def _merged(expected: Iterable[Sent], got: Iterable[Sent]) -> Iterator[tuple[bool, Sent]]:
-    """Both streams by time, the expected frame first where they are level."""
-    left, right = iter(expected), iter(got)
-    one, other = next(left, None), next(right, None)
-    while one is not None and other is not None:
-        if one.t_ns <= other.t_ns:
-            yield True, one
-            one = next(left, None)
-        else:
-            yield False, other
-            other = next(right, None)
-    while one is not None:
-        yield True, one
-        one = next(left, None)
-    while other is not None:
-        yield False, other
-        other = next(right, None)
 
 
 def _ms(t_ns: int) -> str:

@@ -38,13 +38,16 @@ class SentLog:
     Args:
         wires: ``board/wire`` in the order of their numbers.
         period_ns: of the boards' ticks.
+        kept: so many of the last things on all wires are kept.
+
+    With `judge` what is sent is not kept in `sent`, but handed to it.
     """
 
-    def __init__(self, wires: list[str], period_ns: int) -> None:
+    def __init__(self, wires: list[str], period_ns: int, kept: int = KEPT) -> None:
         self.sent: list[Sent] = []
         self.from_ns = 0
         """When listening began: later than 0 in a run that was resumed."""
-        self.recent: deque[Passed] = deque(maxlen=KEPT)
+        self.recent: deque[Passed] = deque(maxlen=kept)
         self.onlookers: list[Onlooker] = []
         self.rules: list[OrderRule] = []
         """Of the case; fed here."""
@@ -53,17 +56,22 @@ class SentLog:
         """Whether a lamp came to full level, or a panel showed green; None where nobody looked."""
         self.wires, self.period_ns = wires, period_ns
         self._whole_b = 0
+        self.judge: Callable[[Sent], None] | None = None
         self.contents: Mapping[str, str] = {}
         """What is on each wire, by ``board/wire``, where whoever made the log knows."""
 
     def passed(self, wire: int, outward: bool, data: bytes, t_ns: int) -> None:
         """Keep it if it goes outward."""
         name = self.wires[wire]
-        if outward:
-            self.sent.append(Sent(-(-t_ns // self.period_ns), t_ns, name, data))
         self._whole_b += len(data)
         kept = data if self._whole_b <= WHOLE_B else data[:KEPT_B]
         self.recent.append(Passed(t_ns, name, outward, kept, len(data)))
+        if outward:
+            sent = Sent(-(-t_ns // self.period_ns), t_ns, name, data)
+            if self.judge is None:
+                self.sent.append(sent)
+            else:
+                self.judge(sent)
         for onlooker in self.onlookers:
             onlooker(name, outward, data, t_ns)
 
