@@ -133,11 +133,12 @@ class Yard:
         self.controller.cycle.inbox.append(WallTime(self.now_ns, "wall", 1_708_369_200 * NS_PER_S, True))
 
     def run(self, to_s: float, ride: bool = False) -> None:
-        """Tick by tick; `ride`: somebody rides towards the lamp all the while."""
-        cycle = self.controller.cycle
+        """Tick by tick; `ride`: somebody comes into view and rides towards the lamp all the while."""
+        cycle, began_ns = self.controller.cycle, self.now_ns
         while self.now_ns < to_s * NS_PER_S:
             if ride and self.now_ns % (100 * NS_PER_MS) == 0:
-                seen = Detection(distance_mm=20_000, speed_mm_s=0, angle_deg=0, snr=50)
+                gone_mm = 4_000 * (self.now_ns - began_ns) // NS_PER_S
+                seen = Detection(distance_mm=38_000 - gone_mm, speed_mm_s=4_000, angle_deg=0, snr=50)
                 cycle.inbox.append(RadarReport(self.now_ns, "radar-1", (seen,)))
             cycle.tick(self.now_ns)
             while self.peer.wake_ns <= self.now_ns + TICK_NS:
