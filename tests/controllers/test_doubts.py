@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from controllers.core.doubts import EVERYWHERE, MAX_DOUBTS, Doubts
 from drivers.quantities import DeviceHealth, LampStatus
 
@@ -75,6 +77,7 @@ def test_a_list_of_all_changes_it_where_one_came_or_went_and_names_are_whole_nam
 
 def test_a_list_that_is_none_is_one_doubt_everywhere_under_a_name_of_its_own() -> None:
     made = doubts()
+    assert made.said is None
     made.hear("east", {"doubts": "all of it"})
     assert made.snapshot()["stretches"] == {"east/all": list(EVERYWHERE)}
 
@@ -95,6 +98,15 @@ def test_beyond_what_there_can_be_it_is_everywhere() -> None:
     assert made.hear("east", {"of": "more", "doubt": None}) is False
     assert made.hear("east", {"of": "more", "doubt": [0, 0]}) is True
     assert made.snapshot()["stretches"]["east/more"] == list(EVERYWHERE)
+    made.hear("west", {"doubts": {"radar": [0, 0]}})
+    assert made.snapshot()["stretches"]["west/more"] == list(EVERYWHERE)
+
+
+@pytest.mark.parametrize("nonsense", [[1], [1, 2, 3], ["a", "b"], "ab", 5, {}, []])
+def test_a_stretch_that_is_none_is_everywhere(nonsense: object) -> None:
+    made = doubts()
+    made.hear("east", {"of": "radar", "doubt": nonsense})
+    assert made.snapshot()["stretches"] == {"east/radar": list(EVERYWHERE)}
 
 
 def test_it_survives_a_snapshot() -> None:

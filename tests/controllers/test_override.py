@@ -83,6 +83,12 @@ def test_what_makes_no_sense_or_names_no_lamp_of_ours_orders_nothing(body: dict[
     assert orders.standing() == {}
 
 
+def test_an_order_for_lamps_of_which_one_is_not_ours_stands_for_the_others() -> None:
+    orders = Overrides(LAMPS, FULL)
+    assert orders.hear(_order(lamps=["lamp-9", "lamp-2"], level=9, for_ms=5))
+    assert list(orders.standing()) == ["lamp-2"]
+
+
 def test_no_order_goes_above_full_level() -> None:
     orders = Overrides(LAMPS, 200)
     orders.hear(_order(lamps=["lamp-1"], level=254))
