@@ -195,7 +195,7 @@ def test_a_restarted_controller_takes_over_what_the_output_shows(name: str, tmp_
 
 @pytest.mark.parametrize(("baud", "late_ms", "step"), [(9_600, 200, 26), (38_400, 40, 17)])
 def test_six_lamps_of_one_module_fade_at_once_as_far_as_their_bus_allows(baud: int, late_ms: int, step: int) -> None:
-    """At 9600 baud a write takes 20 ms, so steps are left out and the last is late; at 38400 two at most are one, 20 ms late."""
+    """At 9600 baud a write takes 20 ms, so steps are left out and the last is late; at 38400 two may become one."""
     lamp = '[devices.lamp-{n}]\nwire = "lamps"\npart = "waveshare-ao8"\nchannel = {n}\nvariant = "B"\nleast_mv = 0\n'
     lamp += f"baud = {baud}\n"
     board, far, _ = built(HEAD.format(kind="memory"), *(lamp.format(n=n) for n in range(1, 7)))
