@@ -15,7 +15,7 @@ The list in "alive" is what counts: it mends a message that was lost, and a doub
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from controllers.core.contract import Command, LampLevel, Publish
@@ -28,10 +28,6 @@ from drivers.quantities import DeviceHealth, LampStatus, Message, Quantity, Rada
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 ALIVE_NS = 10 * NS_PER_S
-ANNOUNCE_NS = 1_950 * NS_PER_MS
-"""A rider is announced again after twenty reports of a radar, whatever their jitter, and earlier when the neighbour's
-own prediction no longer holds."""
-
 NEAR_MM = 120_000
 """Somebody so near to the neighbour's stretch is announced whatever the direction."""
 
@@ -49,9 +45,18 @@ class LightingPolicy:
         site: the whole site, for the neighbours' stretches and views.
         controller: this controller's part.
         base_level, full_level: arc power levels of the site's base and full light.
+        lines: wires that lamps hang on; None: every device that is no radar. A meter that is lost darkens nothing.
     """
 
-    def __init__(self, site: LightingSite, controller: ControllerSite, *, base_level: int, full_level: int) -> None:
+    def __init__(
+        self,
+        site: LightingSite,
+        controller: ControllerSite,
+        *,
+        base_level: int,
+        full_level: int,
+        lines: Collection[str] | None = None,
+    ) -> None:
         light = site.light
         self.wake_ns = 0
         self.stretch = Stretch(site, controller)
@@ -66,6 +71,7 @@ class LightingPolicy:
         self._blind = 0  # lamps lit because a radar is in doubt
         self._doubted_news: list[str] = []
         self._raised = self._raised_again = self._announced = 0
+        self._lines = lines
         self._alive_ns = 0
         self._doubts: dict[str, list[int]] = {}
         self._tracks_wake_ns = self._ramps_wake_ns = FOREVER_NS
@@ -80,8 +86,7 @@ class LightingPolicy:
         for value in inputs:
             if isinstance(value, RadarReport):
                 if value.detections:
-                    self.riders.seen(value, news)
-                    moved = True
+                    moved |= self.riders.seen(value, news)
                 elif self.riders.frozen:
                     self.riders.moves(value.source)
                     moved = True
@@ -95,8 +100,7 @@ class LightingPolicy:
             elif isinstance(value, LampStatus):
                 self._found(value, now_ns, commands)
         for track in news:
-            if track.is_news(ANNOUNCE_NS):
-                self._announce(track, now_ns, commands)
+            self._announce(track, now_ns, commands)
         if self._doubted_news:
             self._doubt_radars(commands)
         if moved:
@@ -114,12 +118,13 @@ class LightingPolicy:
         return self.riders.tracks
 
     def _announce(self, track: Track, now_ns: int, commands: list[Command]) -> None:
+        """Tell the neighbours whom it concerns; nobody else is looked at again before there is news."""
+        track.published()
         x_mm, v_mm_s = (track.u0_mm, track.speed_mm_s) if track.lane == 0 else (-track.u0_mm, -track.speed_mm_s)
         for device, (low, high) in self.stretch.neighbour_spans.items():
             near = low - NEAR_MM <= x_mm <= high + NEAR_MM
             towards = v_mm_s > 0 if x_mm < low else v_mm_s < 0 if x_mm > high else True
             if near or towards:
-                track.published()
                 self._announced += 1
                 age_ms = (now_ns - track.t0_ns) // NS_PER_MS
                 body = {"kind": "rider", "id": track.id, "x_mm": x_mm, "v_mm_s": v_mm_s, "age_ms": age_ms}
@@ -195,6 +200,8 @@ class LightingPolicy:
         if health.source in self._bit_of:  # one gear's word on its settings; its light is judged by the bus
             return
         view = self.stretch.views.get(health.source)
+        if view is None and self._lines is not None and health.source not in self._lines:
+            return
         span = (-view.leave_u_mm[1], view.leave_u_mm[0]) if view else self.stretch.span_mm()
         if health.ok:
             self._doubts.pop(health.source, None)

@@ -119,10 +119,11 @@ def lighting_controller(
         if lamp not in board.lamps:
             listed = ", ".join(board.lamps) or "none"
             raise InputError(f"{place}: board {description.name} has no lamp named {lamp!r}; it has: {listed}")
-    policy = LightingPolicy(site, controller, base_level=base_level, full_level=full_level)
+    lines = _gateway_zones(description, lamps, mm(light.ahead_m))
+    policy = LightingPolicy(site, controller, base_level=base_level, full_level=full_level, lines=lines.keys())
     gate = LampGate(
         lamps,
-        zones(site, controller) | _gateway_zones(description, lamps, mm(light.ahead_m)),
+        zones(site, controller) | lines,
         site.calendar(),
         base_level=base_level,
         full_level=full_level,

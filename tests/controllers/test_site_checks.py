@@ -20,6 +20,7 @@ from controllers.service.sites import load_site, shipped
 from drivers.devices.neighbour import Neighbour
 from drivers.errors import InputError
 from drivers.links.memory import memory_pair
+from drivers.quantities import DeviceHealth
 from drivers.settings import parse_toml
 
 GOOD = """\
@@ -220,6 +221,18 @@ def test_a_lux_sensor_of_the_site_has_to_be_on_the_board(tmp_path: Path) -> None
     assert (dusk.source, dusk.trims) == ("lux", True)
     with pytest.raises(InputError, match=r"has no bh1750 named 'lux'; it has: none"):
         assemble(found, controller="west", link_for=lambda name, _: memory_pair(name)[0])
+
+
+def test_a_lux_sensor_or_meter_that_is_lost_is_no_doubt_for_the_neighbours_and_a_gateway_is(tmp_path: Path) -> None:
+    board = tmp_path / "lux.toml"
+    board.write_text(LAPTOP + LUX)
+    found = site(('name = "west"', 'name = "west"\nlux = "lux"'))
+    made = assemble(found, controller="west", board=str(board), link_for=lambda name, _: memory_pair(name)[0])
+    policy = made.cycle.policy
+    policy.step((), 0)
+    assert list(policy.step((DeviceHealth(1, "lux", False), DeviceHealth(1, "relay", False)), 1)) == []
+    (said,) = policy.step((DeviceHealth(2, "dali", False),), 2)
+    assert said.body == {"kind": "doubt", "of": "dali", "doubt": [0, 32_000]}  # type: ignore[union-attr]
 
 
 def test_no_device_may_have_the_name_of_who_orders_by_hand(tmp_path: Path) -> None:
