@@ -21,7 +21,7 @@ from controllers.service.sites import Site
 from drivers.clock import SystemClock
 from drivers.errors import BenchError
 from drivers.links.tap import Sink
-from drivers.units import FOREVER_NS, NS_PER_MS
+from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.benches.in_process import InProcessBench, Slot
 from hil.benches.lateness import Lateness
 from hil.report.result import Measurement
@@ -33,11 +33,13 @@ AFTER = 5
 """Displays that share our clock tick this part of a period after the case's own grid, on which their messages come, so
 that these come before the tick, as in process. Reports of radars have phases of their own; lamps tick on the grid."""
 
+AHEAD_NS = 300_000
+"""Peers work out what they say so much before it is due; then only the writing is left to be late."""
+
+AWAKE_NS = 100_000
+
 PRIORITY = 60
 """SCHED_FIFO of the rig's one thread, above that of the boards: what comes from a wire comes whatever a board does."""
-
-_SHY_NS = 150_000
-"""poll() sleeps in whole milliseconds and wakes late; what is left is slept to the nanosecond."""
 
 
 class Blocked(BenchError):  # noqa: N818 - a fact
@@ -132,7 +134,7 @@ class RealTimeBench(InProcessBench):
         self.boards: Mapping[str, BoardDescription] = {}
         self.site: Site | None = None
         self.lateness = Lateness()
-        self.ahead_ns = 0
+        self.ahead_ns = AHEAD_NS
         """Peers run so much ahead of the boards: what they say takes that long to get there."""
         self.progress: Callable[[int, int], None] = lambda done_ns, total_ns: None
         self.late_start_ns = 0
@@ -253,22 +255,20 @@ class RealTimeBench(InProcessBench):
     def _run(self, until_ns: int) -> None:
         """Let the machine's clock come to `until_ns` of the case. Raises BoardDied, Blocked."""
         clock, ports = self.clock, list(self.ports.values())
-        poll = select.poll()
-        by_fd: dict[int, Port] = {}
-        for port in ports:
-            fd = port.fileno()
-            if fd is not None:
-                by_fd[fd] = port
-                poll.register(fd, select.POLLIN)
+        by_fd = {fd: port for port in ports if (fd := port.fileno()) is not None}
         while True:
             now_ns = clock.now_ns()
             case_ns = self._case_ns(now_ns)
             if case_ns >= until_ns:
                 break
-            super().run(max(self.now_ns, case_ns + 1))
-            for port in ports:
-                if port.wake_ns <= now_ns:
-                    port.turn(now_ns)
+            for _ in (0, 1):  # what is ready goes out before anybody works out what comes next
+                for port in ports:
+                    if port.wake_ns <= now_ns:
+                        port.turn(now_ns)
+                if self.now_ns > case_ns:
+                    break
+                super().run(case_ns + 1)
+                now_ns = clock.now_ns()
             if now_ns >= self._look_ns:
                 self._look(now_ns)
                 self.progress(case_ns - self.from_ns, until_ns - self.from_ns)
@@ -276,9 +276,13 @@ class RealTimeBench(InProcessBench):
                 if now_fds != set(by_fd):
                     return self._run(until_ns)
             wake_ns = min(self._clock_ns(min(until_ns, self._next_ns())) - self.ahead_ns, self._look_ns)
+            first: Port | None = None
             for port in ports:
-                wake_ns = min(wake_ns, port.wake_ns)
-            self._sleep(poll, by_fd, wake_ns)
+                if (port_ns := port.wake_ns) < wake_ns:
+                    wake_ns, first = port_ns, port
+            self._sleep(by_fd, wake_ns)
+            if first is not None and (now_ns := clock.now_ns()) >= wake_ns:
+                first.turn(now_ns)
         super().run(until_ns)
         self.ended_ns = clock.now_ns()
         return None
@@ -288,15 +292,21 @@ class RealTimeBench(InProcessBench):
         next_ns = self._chores[self._chores_done][0] if self._chores_done < len(self._chores) else FOREVER_NS
         return min(next_ns, min((peer.wake_ns for peer in self.peers), default=FOREVER_NS))
 
-    def _sleep(self, poll: select.poll, by_fd: dict[int, Port], wake_ns: int) -> None:
-        """Until then, or until bytes come; those are taken."""
-        left_ns = wake_ns - self.clock.now_ns() - _SHY_NS
-        ready = poll.poll(max(0, left_ns // NS_PER_MS))
-        if not ready:
-            self.clock.sleep_until_ns(wake_ns)
-            return
-        for fd, _ in ready:
-            by_fd[fd].turn(self.clock.now_ns())
+    def _sleep(self, by_fd: dict[int, Port], wake_ns: int) -> None:
+        """Until then, or until bytes come; those are taken. select() sleeps to the microsecond, poll() does not.
+
+        A sleeper is woken late by some time of the machine's own, so the last of it is spent awake.
+        """
+        clock = self.clock
+        left_ns = max(0, wake_ns - AWAKE_NS - clock.now_ns())
+        try:
+            ready, _, _ = select.select(list(by_fd), (), (), left_ns / NS_PER_S)
+        except ValueError:  # a process with more than a thousand files open
+            raise Blocked("this process has too many files open for a bench; run the case by itself") from None
+        for fd in ready:
+            by_fd[fd].turn(clock.now_ns())
+        while not ready and clock.now_ns() < wake_ns:
+            pass
 
     def _look(self, now_ns: int) -> None:
         self._look_ns = now_ns + LOOK_NS
@@ -305,9 +315,9 @@ class RealTimeBench(InProcessBench):
 
     def _heard(self, slot: Slot, wire: str) -> Heard:
         def heard(data: bytes, clock_ns: int) -> None:
-            case_ns = max(self._case_ns(clock_ns), self.now_ns)
-            InProcessBench.run(self, case_ns + 1)  # what was due before it came
-            slot.links[wire].write(data, case_ns)
+            case_ns = max(self.from_ns, self._board_ns(clock_ns))
+            InProcessBench.run(self, max(self.now_ns, case_ns + 1))  # what was due before it came
+            slot.links[wire].write(data, case_ns)  # as of then, though peers are somewhat ahead
 
         return heard
 

@@ -20,8 +20,8 @@ from drivers.clock import SystemClock
 from drivers.links.mqtt import MqttSettings
 from drivers.links.tap import Sink
 from drivers.units import NS_PER_MS, NS_PER_S
-from hil.benches.contract_bench import Blocked, BoardDied, Heard, Port, RealTimeBench, before_the_rest
-from hil.benches.in_process import InProcessBench, Slot
+from hil.benches.contract_bench import Blocked, BoardDied, Port, RealTimeBench, before_the_rest
+from hil.benches.in_process import Slot
 from hil.benches.process_boards import wire_baud
 from hil.benches.process_ports import BrokerPort, LinesPort, PanelPort
 from hil.benches.process_program import TimeTeller
@@ -162,7 +162,7 @@ class HardwareBench(RealTimeBench):
                 board.switch(False)
             self._boot()
         self.state = "idle"
-        self.ahead_ns = max(
+        self.ahead_ns += max(
             (port.latency_ns for port in self.ports.values() if isinstance(port, AdapterPort)), default=0
         )
 
@@ -292,16 +292,6 @@ class HardwareBench(RealTimeBench):
         for name, port in self.ports.items():
             if _of(name, slot.name) and isinstance(port, AdapterPort):
                 port.forget()
-
-    def _heard(self, slot: Slot, wire: str) -> Heard:
-        """As of when it left the board: before what peers have lived through by now."""
-
-        def heard(data: bytes, clock_ns: int) -> None:
-            case_ns = max(self.from_ns, self._board_ns(clock_ns))
-            InProcessBench.run(self, max(self.now_ns, case_ns + 1))
-            slot.links[wire].write(data, case_ns)
-
-        return heard
 
     def measurements(self) -> list[Measurement]:
         """Adapters that were measured, and how sure the bench is of its times."""

@@ -100,6 +100,7 @@ class PtyPort:
         self.wrong_baud = 0
         """The bit rate that the program had set when it was another than the part's; 0 if it never was."""
         self._outbox, self._clock, self._again_ns = Outbox(baud), SystemClock(), 0
+        self._line = array.array("B", bytes(_TERMIOS2.size))
         try:
             self._master, self._slave = pty.openpty()
         except OSError as error:
@@ -119,9 +120,8 @@ class PtyPort:
 
     def heard_baud(self) -> int:
         """The bit rate that the program has set."""
-        raw = array.array("B", bytes(_TERMIOS2.size))
-        fcntl.ioctl(self._master, _TCGETS2, raw, True)
-        return int(_TERMIOS2.unpack(raw.tobytes())[-1])
+        fcntl.ioctl(self._master, _TCGETS2, self._line, True)
+        return int(_TERMIOS2.unpack(self._line)[-1])
 
     def send(self, data: bytes, due_ns: int) -> None:
         """At the wire's pace."""
