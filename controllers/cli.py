@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controllers.cli_blackbox import add_blackbox
+from controllers.cli_calendar import add_calendar
 from controllers.cli_commission import add_commission
 from controllers.cli_energy import add_energy
 from controllers.cli_jitter import add_jitter
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     sites.add_argument("--json", action="store_true", help="one JSON object a line in place of text")
     add_service_verbs(verb, _of_a_site)
     add_override(verb)
+    add_calendar(verb)
     add_panel_verbs(verb)
     add_blackbox(verbs)
     add_commission(verbs, _of_a_site)
