@@ -1,6 +1,7 @@
 """Judging what came in real time: the same values in the same order, and times within what the bench can promise.
 
-A message between controllers says how old a sighting is; that is a time, and is held to the tolerance of times.
+A message between controllers says how old a sighting is; that is a time, and is held to the tolerance of times. It also
+bears the number that the sender has given the rider; that is a name, and counts by when it appears first.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from hil.judge.alignment import Tolerance
 from hil.judge.compare import Verdict, compare
 from hil.judge.reference import Sent
 
+_NUMBER = re.compile(rb'"id":(\d+)')
 _AGE = re.compile(rb'"age_ms":(-?\d+)')
 
 
@@ -66,14 +68,26 @@ def judge(
 
 
 def _ageless(sent: Sequence[Sent], wires: frozenset[str], slack_ns: int) -> list[Sent]:
-    """Messages without their ages, where those lie within the tolerance of times; others keep them, and differ."""
+    """Messages without their ages, where those lie within the tolerance of times; others keep them, and differ.
+
+    Numbers of riders become their turn on the wire: 1 for the first that is named.
+    """
     most_ms = slack_ns // NS_PER_MS
+    names: dict[tuple[str, bytes], int] = {}
+
+    def renamed(wire: str, data: bytes) -> bytes:
+        def by_turn(found: re.Match[bytes]) -> bytes:
+            known = sum(one == wire for one, _ in names)
+            return b'"id":%d' % names.setdefault((wire, found[1]), known + 1)
+
+        return _NUMBER.sub(by_turn, data)
 
     def without(found: re.Match[bytes]) -> bytes:
         return b'"age_ms":0' if 0 <= int(found[1]) <= most_ms else found[0]
 
     return [
-        msgspec.structs.replace(one, data=_AGE.sub(without, one.data)) if one.wire in wires else one for one in sent
+        msgspec.structs.replace(one, data=renamed(one.wire, _AGE.sub(without, one.data))) if one.wire in wires else one
+        for one in sent
     ]
 
 

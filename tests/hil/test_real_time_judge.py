@@ -75,6 +75,17 @@ def test_an_age_is_a_time_and_what_is_too_old_is_another_value() -> None:
     assert verdict(expected, [sent(1005, told.replace(b"5555", b"5554") % 2, "west/neighbour")])[0] == "failed"
 
 
+def test_the_number_of_a_rider_is_a_name_and_two_names_are_not_one() -> None:
+    def told(*numbers: int) -> list[Sent]:
+        text = b'{"kind":"rider","id":%d,"x_mm":5}\n'
+        return [sent(1000 * n, text % number, "west/neighbour") for n, number in enumerate(numbers)]
+
+    assert verdict(told(1, 2, 1), told(1, 3, 1)) == ("passed", True)
+    assert verdict(told(1, 2, 1), told(4, 7, 4)) == ("passed", True)
+    assert verdict(told(1, 2, 1), told(1, 3, 3))[0] == "failed"
+    assert verdict(told(1, 1, 1), told(1, 1, 2))[0] == "failed"
+
+
 def test_what_falls_around_the_end_may_be_on_either_side_of_it() -> None:
     late = sent(9990, b"h02\n")
     assert verdict([sent(1000, b"h01\n"), late], [sent(1000, b"h01\n")]) == ("passed", True)
