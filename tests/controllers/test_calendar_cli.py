@@ -24,7 +24,7 @@ def test_the_night_in_which_the_rule_changes(capsys: pytest.CaptureFixture[str])
         "2026-04-01 05:30  lit",
         "2026-04-01 07:04  off",
     ]
-    assert found[-1] == "2 days, lit for 12.6 h by other-sections"
+    assert found[-1] == "2 days, lit for 12.7 h by other-sections"
 
 
 def test_a_year_is_as_long_by_its_lines_as_by_its_sum(capsys: pytest.CaptureFixture[str]) -> None:
