@@ -296,7 +296,7 @@ class LinesPort:
         self._changed_ns: dict[int, int] = {}
         self._socket, self._clock = GpioSocket(name, path), SystemClock()
         self.peer = LinesPeer(name, self._socket)
-        self._socket.on_end = self.peer.end
+        self._socket.on_end = self._ended
         self.peer.on_change = self._changed
 
     def fileno(self) -> int | None:
@@ -313,6 +313,11 @@ class LinesPort:
     def close(self) -> None:
         """The pins end nowhere."""
         self._socket.close()
+
+    def _ended(self, t_ns: int) -> None:
+        """The program has gone: what its lines do until another comes is no rest of its own."""
+        self.peer.end(t_ns)
+        self._changed_ns.clear()
 
     def _changed(self, line: int, level: int, t_ns: int) -> None:
         since_ns = self._changed_ns.get(line)
