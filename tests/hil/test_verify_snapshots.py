@@ -28,7 +28,7 @@ from hil.desk import FAR_ENDS, far_end
 from hil.faults.plan import Faults
 from hil.peers.gpio_lines import LinesPeer
 from hil.peers.i2c_chips import I2cChips
-from hil.peers.i2c_models import Bme280Model, Chip, Gp8403Model, Ina226Model, Mcp4725Model, Pca9685Model
+from hil.peers.i2c_models import Bh1750Model, Bme280Model, Chip, Gp8403Model, Ina226Model, Mcp4725Model, Pca9685Model
 from hil.traffic.script import ScriptedRider, Waypoint, scripted_rider
 from hil.verify import verify
 
@@ -70,6 +70,7 @@ DEVICES = {
     "relay": ("wire-lines", "part = 'relay', gpio = 17"),
     "gap": ("wire-lines", "part = 'hc-sr04', trigger_gpio = 23, echo_gpio = 24, air = 'air'"),
     "air": ("wire-i2c", "part = 'bme280', poll_ms = 1000"),
+    "sky": ("wire-i2c", "part = 'bh1750', poll_ms = 1000"),
     "supply": ("wire-i2c", "part = 'ina226', address = 0x44"),
     "bay": ("wire-bay", "part = 'urm14', address = 12, air = 'air'"),
     "meter": ("wire-meter", "part = 'sdm120'"),
@@ -89,11 +90,12 @@ format = 1
 name = "every-part"
 product = "lighting"
 place = { lat_deg = 51.97, lon_deg = 7.64, timezone = "Europe/Berlin" }
-light = { calendar = "always", keep_s = 2 }
+light = { calendar = "always", keep_s = 2, dusk = "lux" }
 [[controllers]]
 name = "only"
 board = "every-part"
 neighbours = { other = "next" }
+lux = "sky"
 lamps = [LAMPS]
 radars = [{ name = "radar-1", x_m = 0, looks = "up" }, { name = "radar-2", x_m = 224, looks = "down" }]
 [[controllers]]
@@ -163,8 +165,8 @@ def proven(loop: VirtualLoop, folder: Path) -> None:
 @given(st.data())
 def test_a_lamp_board_with_any_parts(data: st.DataObject) -> None:
     others = [name for name in DEVICES if name not in LAMPS and not name.startswith("radar") and name != "air"]
-    names = [*LAMPS, "radar-1", "radar-2", "air", "other"]
-    names += sorted(data.draw(st.sets(st.sampled_from([name for name in others if name != "other"]))))
+    names = [*LAMPS, "radar-1", "radar-2", "air", "other", "sky"]
+    names += sorted(data.draw(st.sets(st.sampled_from([name for name in others if name not in names]))))
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         site_path = folder / "site.toml"
@@ -192,6 +194,7 @@ def peers(loop: VirtualLoop) -> list[RunningPeer]:
     for wire, far in loop.far.items():
         if wire == "wire-i2c":
             chips: dict[int, Chip] = {
+                0x23: Bh1750Model(400_000),
                 0x40: Pca9685Model(),
                 0x44: Ina226Model(12_000_000, 40_000_000),
                 0x58: Gp8403Model(),
