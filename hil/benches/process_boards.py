@@ -77,7 +77,8 @@ def i2c_chips(board: BoardDescription, name: str) -> dict[int, str]:
 
 def _parity(board: BoardDescription, name: str) -> Parity:
     """The one that the part at a wire in memory would have."""
-    return next((part_of(said).parities[0] for said in board.devices.values() if said.wire == name), "N")
+    known: dict[str, Parity] = {"N": "N", "E": "E", "O": "O"}
+    return known[next((part_of(said).parities[0] for said in board.devices.values() if said.wire == name), "N")]
 
 
 def topic(name: str) -> str:
