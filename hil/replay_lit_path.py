@@ -176,12 +176,14 @@ def replay(
         "input": file_digest(Path(origin) if case is not None else Path(request.subject)),
         "seed": request.seed,
         "rules": request.rules,
+        "faults": list(request.faults),
     }
     hours = HourMeter(bench)
     drive = Drive(request, progress)
     with closing(run), recorder:
         if request.resume is not None:
             resume(bench, request.resume, about)
+            invariants.go_on(bench.bench.now_ns)
             for log in logs:
                 log.from_ns = bench.bench.now_ns
         else:

@@ -49,15 +49,16 @@ def judged_beside(case: Case, outcome: Outcome, log: SentLog, *, uncertainty_ms:
     result = outcome.result
     end_ns = round(result.span_s * NS_PER_S)
     broken = broken_promises(case, result.figures)
-    broken += [said for rule in log.rules if (said := rule.verdict(end_ns))]
+    whole = not log.from_ns  # a run that was resumed has not seen its beginning
+    broken += [said for rule in log.rules if whole and (said := rule.verdict(end_ns))]
     found = []
-    for meter in log.meters:
+    for meter in log.meters if whole else ():
         measurement, said = meter.measured(result.figures, uncertainty_ms)
         if measurement is not None:
             found.append(measurement)
         if said:
             broken.append(said)
-    if log.saw_light is False and not case.nothing_lit_because:
+    if whole and log.saw_light is False and not case.nothing_lit_because:
         what = "the panel never showed green" if case.signal is not None else "no lamp ever came to full level"
         broken.append(f"proves nothing: {what}; if that is meant, say why in `nothing_lit_because`")
     doubt = [

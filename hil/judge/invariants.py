@@ -46,6 +46,10 @@ class LampInvariants:
         if to_level > self._bench.full_level and not self._is_excused(lamp, t_ns):
             self._tell("lamp-limit", lamp, t_ns, f"at level {to_level}, above {self._bench.full_level}")
 
+    def go_on(self, now_ns: int) -> None:
+        """The bench has taken over a snapshot made at `now_ns`: what lamps show there is where this begins."""
+        self._level = [(now_ns, self._bench.level_at(lamp, now_ns)) for lamp in range(len(self._level))]
+
     def finish(self, end_ns: int) -> list[str]:
         """The run ends: a sentence for each rule and lamp that was broken, the first five."""
         for lamp in range(len(self._level)):
