@@ -103,7 +103,14 @@ def test_a_step_of_a_fall_is_one_frame_too() -> None:
     line = Line(groups=carpet_groups(range(6)))
     levels = [254 - 10 * step for step in range(8)]
     assert [line.carpet(dict.fromkeys((1, 2, 3), level))[0] for level in levels] == [1] * 8
+    line.carpet({4: 99})
     assert line.bus.book.shared == 8
+
+
+def test_a_group_of_one_lamp_is_no_carpet() -> None:
+    line = Line(3, groups={0: frozenset({1})})
+    line.carpet({1: 9, 2: 8})
+    assert [data for _, data in line.wire][-2:] == [b"h0209\n", b"h0408\n"]
 
 
 def test_lamps_of_a_run_that_wait_for_other_levels_are_not_touched() -> None:
