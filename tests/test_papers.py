@@ -64,7 +64,7 @@ def test_every_command_a_paper_prints_exists_with_its_options(
     script, *words = shlex.split(command)
     module, _, function = SCRIPTS[script].partition(":")
     main = getattr(importlib.import_module(module), function)
-    depth = 2 if words[:1] in (["import"], ["trace"], ["blackbox"]) else 1
+    depth = 2 if words[:1] in (["import"], ["trace"], ["blackbox"], ["traffic"], ["rig"]) else 1
     assert main([*words[:depth], "--help"]) == 0, f"{paper}: {command}"
     said = capsys.readouterr().out
     options = [word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)]
