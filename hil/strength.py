@@ -128,7 +128,10 @@ def _case(work: tuple[str, tuple[str, ...]]) -> tuple[float, list[Cell]]:
     lit = isinstance(load_site(load_case(shipped()[name]).site), LightingSite)
     clock = SystemClock()
     begun_ns = clock.now_ns()
-    sound = _run(name)
+    try:
+        sound = _run(name)
+    except Exception as error:
+        sound = RunResult(case=name, verdict="failed", broken=(repr(error),))
     took_s = (clock.now_ns() - begun_ns) / NS_PER_S
     cells = []
     for fault in PLANTED:
