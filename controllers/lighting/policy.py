@@ -80,20 +80,21 @@ class LightingPolicy:
         """What to do now."""
         if not inputs and now_ns < self.wake_ns:
             return ()
+        riders = self.riders
         commands: list[Command] = []
         news: list[Track] = []
         moved = now_ns >= self._tracks_wake_ns
         for value in inputs:
-            if isinstance(value, RadarReport):
+            if type(value) is RadarReport:
                 if value.detections:
-                    moved |= self.riders.seen(value, news)
-                elif self.riders.frozen:
-                    self.riders.moves(value.source)
+                    moved |= riders.seen(value, news)
+                elif riders.frozen:
+                    riders.moves(value.source)
                     moved = True
             elif isinstance(value, Message):
-                moved |= self.riders.heard(value)
+                moved |= riders.heard(value)
             elif isinstance(value, SpeedReport):
-                self.riders.spoke(value, news)
+                riders.spoke(value, news)
                 moved = True
             elif isinstance(value, DeviceHealth):
                 self._doubt(value, commands)
@@ -109,7 +110,12 @@ class LightingPolicy:
             self._sink(now_ns, commands)
         if now_ns >= self._alive_ns:
             self._alive(now_ns, commands)
-        self.wake_ns = min(self._tracks_wake_ns, self._ramps_wake_ns, self._alive_ns)
+        wake_ns = self._alive_ns
+        if self._tracks_wake_ns < wake_ns:
+            wake_ns = self._tracks_wake_ns
+        if self._ramps_wake_ns < wake_ns:
+            wake_ns = self._ramps_wake_ns
+        self.wake_ns = wake_ns
         return commands
 
     @property

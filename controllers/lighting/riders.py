@@ -18,9 +18,13 @@ import msgspec
 
 from controllers.lighting.mounting import MIRROR_MM, Mounting
 from controllers.lighting.stretch import FAR_MM, RadarView, Stretch
-from controllers.lighting.track import SLOW_MM_S, SURE_MM, Track
+from controllers.lighting.track import FRESH_NS, SLACK_MM, SLOW_MM_S, SURE_MM, Track
 from drivers.quantities import Message, RadarReport, SpeedReport
 from drivers.units import NS_PER_MS, NS_PER_S
+
+ANNOUNCE_NS = 1_950 * NS_PER_MS
+"""A rider is announced again after twenty reports of a radar, whatever their jitter, and earlier when the neighbour's
+own prediction no longer holds."""
 
 FASTEST_MM_S = 20_000
 """72 km/h. Faster is no rider: rain, a boat's wash, interference."""
@@ -61,20 +65,25 @@ class Riders:
         self.stretch = stretch
         self.tracks: list[Track] = []
         self.mountings = {name: Mounting() for name in stretch.views}
+        # by radar: its view, its mounting, and the first detection of its last report with the time it came first
+        self._sensors = {name: (view, self.mountings[name], [-1, 0, 0]) for name, view in stretch.views.items()}
         self.counts = dict.fromkeys(COUNTED, 0)
-        self._last = {name: [-1, 0, 0] for name in stretch.views}  # first detection of the last report, since when
         self._on_doubt = on_doubt
         self.frozen: list[str] = []
         self._next_id = 1
 
-    def seen(self, report: RadarReport, news: list[Track]) -> None:
-        """Take over a report with one target or more; tracks that moved and are believed are added to `news`."""
+    def seen(self, report: RadarReport, news: list[Track]) -> bool:
+        """Take over a report with one target or more; True if claims have to be made anew.
+
+        Tracks that the neighbours may have to hear of are added to `news`.
+        """
         source = report.source
-        view = self.stretch.views.get(source)
-        if view is None:
-            return  # a radar of the board that the site has no use for
+        sensor = self._sensors.get(source)
+        if sensor is None:
+            return False  # a radar of the board that the site has no use for
+        view, mounting, last = sensor
         t_ns, sign, from_mm, tracks = report.t_ns, view.sign, view.x_mm, self.tracks
-        detections, last = report.detections, self._last[source]
+        detections = report.detections
         if detections[0].distance_mm != last[0] or detections[0].speed_mm_s != last[1]:
             last[0], last[1], last[2] = detections[0].distance_mm, detections[0].speed_mm_s, t_ns
             if self.frozen:
@@ -84,7 +93,8 @@ class Riders:
             if source not in self.frozen:
                 self.frozen.append(source)
                 self._on_doubt(source)
-            return
+            return True
+        moved = False
         for found in detections:
             x_mm = from_mm + sign * found.distance_mm
             v_mm_s = -sign * found.speed_mm_s  # towards the sensor is against its look
@@ -95,31 +105,49 @@ class Riders:
             if speed > FASTEST_MM_S:
                 self.counts["implausible"] += 1
                 continue
-            if self.mountings[source].wrong:
+            if mounting.wrong:
                 self._look_again(source, view, lane, u_mm, speed, t_ns)
+                moved = True
                 continue
             best, best_mm = None, FAR_MM
             for track in tracks:
-                if track.t0_ns < t_ns and (away_mm := track.unlikeness_mm(lane, u_mm, speed, t_ns)) < best_mm:
-                    best, best_mm = track, away_mm
+                age_ns = t_ns - track.t0_ns
+                if age_ns <= 0:
+                    continue
+                fits_mm = FAR_MM
+                if age_ns <= FRESH_NS and lane == track.lane:  # by far the most; unlikeness_mm says the same
+                    fits_mm = abs(u_mm - track.u0_mm - track.speed_mm_s * age_ns // NS_PER_S)
+                if fits_mm > SLACK_MM:
+                    fits_mm = track.unlikeness_mm(lane, u_mm, speed, t_ns)
+                else:
+                    fits_mm += abs(speed - track.speed_mm_s)
+                if fits_mm < best_mm:
+                    best, best_mm = track, fits_mm
             if best is None:
                 if not speed:
                     self.counts["still"] += 1
                     continue
                 best = self._new("", t_ns)
                 tracks = self.tracks
+                best.radar = source
             elif not best.confirmed:
                 if best_mm <= SURE_MM or best.reports > 1:
                     self._believe(best, source, view, lane, u_mm, speed, t_ns)
-            elif best.radar is not source and best.radar != source:
-                self._met(source, best, straight=True)
-            best.radar = source
+                best.radar = source
+            elif best.radar != source:
+                if lane == best.lane:
+                    self._met(source, best, straight=True)
+                elif self._mirrored(source, view, lane, u_mm, speed, t_ns) is best:  # not turned, but shown so
+                    self._met(source, best, straight=False)
+                best.radar = source
             # well inside the view the next report has to show it again: if none does, it stands here, and so does its
             # light; a radar may see further than the site says
-            inside = view.leave_u_mm[lane] - u_mm > max(speed // 2, view.margin_mm)
-            best.measured(lane, u_mm, speed, t_ns, u_mm if inside else max(u_mm, view.next_u_mm[lane]))
-            if best.confirmed:
+            to_go_mm = view.leave_u_mm[lane] - u_mm
+            inside = to_go_mm > view.margin_mm and to_go_mm > speed // 2
+            moved |= best.measured(lane, u_mm, speed, t_ns, u_mm if inside else max(u_mm, view.next_u_mm[lane]))
+            if best.confirmed and best.is_news(ANNOUNCE_NS):
                 news.append(best)
+        return moved
 
     def moves(self, source: str) -> None:
         """A radar says something new: if it was frozen, it is no more."""
@@ -161,7 +189,7 @@ class Riders:
         best.radar = source
         best.measured(lane, leave_mm, speed, t_ns, view.next_u_mm[lane])
         best.spread_mm = spread_mm
-        if best.confirmed:
+        if best.confirmed and best.is_news(ANNOUNCE_NS):
             news.append(best)
 
     def heard(self, message: Message) -> bool:
@@ -255,7 +283,7 @@ class Riders:
             "tracks": [track.snapshot() for track in self.tracks],
             "next_id": self._next_id,
             "counts": dict(self.counts),
-            "last": {name: list(last) for name, last in self._last.items()},
+            "last": {name: list(last) for name, (_, _, last) in self._sensors.items()},
             "frozen": list(self.frozen),
             "mountings": {name: mounting.snapshot() for name, mounting in self.mountings.items()},
         }
@@ -265,6 +293,7 @@ class Riders:
         self.tracks = [Track.restored(track) for track in state["tracks"]]
         self._next_id, self.counts = state["next_id"], dict(state["counts"])
         self.frozen = list(state["frozen"])
-        self._last = {name: list(last) for name, last in state["last"].items()}
+        for name, saved in state["last"].items():
+            self._sensors[name][2][:] = saved
         for name, saved in state["mountings"].items():
             self.mountings[name].restore(saved)

@@ -23,10 +23,10 @@ SLOW_MM_S = 1_000
 STRAY_MM_S = 500
 """How fast somebody slow may leave the spot unseen."""
 
-CONFIRM_NS = 450 * NS_PER_MS
-"""A second report within this time makes a track of a detection; one report alone may be clutter."""
+CONFIRM_NS = 250 * NS_PER_MS
+"""A second report within this time makes a track of a detection, one of the two to come; alone it may be clutter."""
 
-SURE_MM = 1_500
+SURE_MM = 1_300
 """So well a second report has to fit; one that fits worse (rain) needs a third."""
 
 BRIEF_REPORTS = 4
@@ -61,6 +61,9 @@ MEAN_NS = 8 * NS_PER_S
 MEAN_PERMILLE, MEAN_MM_S = 1_200, 100
 """Nobody rides faster than this makes of the mean speed, nor gains more than `HEAD_MM_S` beyond the last."""
 
+MEAN_STEP_MM_S = 50
+"""Means are taken in such steps: few different ones, worked out once."""
+
 STEP_MM_S = 140
 """Speeds come in whole km/h: so far a report may be off."""
 
@@ -92,7 +95,7 @@ REACTION_MS = 200
 class Reach:
     """Distances and times of a site's behaviour, as the track needs them."""
 
-    __slots__ = ("ahead_mm", "ahead_ms", "behind_mm", "keep_ns", "lead_ms")
+    __slots__ = ("_bounds", "ahead_mm", "ahead_ms", "behind_mm", "keep_ns", "lead_ms")
 
     def __init__(self, light: Behaviour) -> None:
         self.ahead_mm = mm(light.ahead_m)
@@ -100,6 +103,42 @@ class Reach:
         self.lead_ms = round(light.rise_s * 1000) + REACTION_MS
         self.behind_mm = mm(light.behind_m) + MARGIN_MM
         self.keep_ns = round(light.keep_s * NS_PER_S)
+        self._bounds: dict[tuple[int, int], tuple[int, int, int, int, int]] = {}  # what was worked out before
+
+    def bounds_of(self, speed: int, mean_mm_s: int) -> tuple[int, int, int, int, int]:
+        """(near_mm, gain_mm_s, far_mm, head_mm_s, tail_mm_s) for somebody at `speed`; a mean of 0: not known.
+
+        The claim ends at ``near + gain * age`` or ``far + head * age`` ahead, and begins at ``tail * age``.
+        """
+        found = self._bounds.get((speed, mean_mm_s))
+        if found is not None:
+            return found
+        if len(self._bounds) >= 4096:
+            self._bounds.clear()
+        if speed < SLOW_MM_S:
+            reach_mm = self.ahead_mm + MARGIN_MM
+            bounds = (reach_mm, STRAY_MM_S, reach_mm, STRAY_MM_S, -STRAY_MM_S)
+        else:
+            top_mm_s = speed * HEAD_PERMILLE // 1000 + HEAD_MM_S
+            tail_mm_s = speed * TAIL_PERMILLE // 1000
+            if mean_mm_s:
+                top_mm_s = max(speed + HEAD_MM_S, mean_mm_s * MEAN_PERMILLE // 1000 + MEAN_MM_S)
+                tail_mm_s = max(tail_mm_s, min(speed - STEP_MM_S, mean_mm_s * MEAN_TAIL_PERMILLE // 1000))
+            soon_mm_s = min(speed + STEP_MM_S + GAIN_MM_S2 * self.lead_ms // 1000, top_mm_s)
+            bounds = (
+                self._ahead_of(soon_mm_s),
+                soon_mm_s + GAIN_MM_S2 * self.ahead_ms // 1000,
+                self._ahead_of(top_mm_s),
+                top_mm_s,
+                tail_mm_s,
+            )
+        self._bounds[speed, mean_mm_s] = bounds
+        return bounds
+
+    def _ahead_of(self, speed_mm_s: int) -> int:
+        """How far ahead of somebody so fast lamps are claimed: what is owed once they have risen, and the margin."""
+        owed_mm = max(self.ahead_mm, speed_mm_s * self.ahead_ms // 1000)
+        return owed_mm + speed_mm_s * self.lead_ms // 1000 + MARGIN_MM
 
 
 class Track:
@@ -154,10 +193,10 @@ class Track:
         self.wake_ns = CLAIM_NOW
         self.quiet_from_mm, self.quiet_to_mm = 0, -1
 
-    def measured(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int, hold_u_mm: int) -> None:
-        """Take over a measurement, of the own radar or the neighbour's.
+    def measured(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int, hold_u_mm: int) -> bool:
+        """Take over a measurement, of the own radar or the neighbour's; True if the claim has to be made anew.
 
-        The claim has to be made anew, but where the same lamps are claimed for `QUIET_NS` to come anyway.
+        It has not where the same lamps are claimed for `QUIET_NS` to come anyway.
         """
         self.reports += 1
         if lane != self.lane or self.speed_mm_s < SLOW_MM_S:  # a course of its own begins
@@ -175,6 +214,7 @@ class Track:
         self.lane, self.u0_mm, self.t0_ns, self.hold_u_mm = lane, u_mm, t_ns, hold_u_mm
         self.speed_mm_s = speed_mm_s
         self.spread_mm = 0
+        return self.wake_ns == CLAIM_NOW
 
     def is_news(self, every_ns: int) -> bool:
         """Whether a neighbour should hear of the present measurement.
@@ -230,25 +270,14 @@ class Track:
     def _bound(self, reach: Reach) -> None:
         """How fast and how slow it may be from now on, and so how far its claim reaches."""
         speed = self.speed_mm_s
-        if speed < SLOW_MM_S:
-            self.head_mm_s = self.gain_mm_s = STRAY_MM_S
-            self.tail_mm_s = -STRAY_MM_S
-            self.near_mm = self.far_mm = reach.ahead_mm + MARGIN_MM
-            return
-        top_mm_s = speed * HEAD_PERMILLE // 1000 + HEAD_MM_S
-        self.tail_mm_s = speed * TAIL_PERMILLE // 1000
         known_ns = self.t0_ns - self.first_ns
+        mean_mm_s = 0
         if known_ns >= MEAN_NS:
             mean_mm_s = (self.u0_mm - self.first_u_mm) * NS_PER_S // known_ns
-            if speed * 800 <= mean_mm_s * 1000 <= speed * 1250:  # else it is not this one's alone: they have met
-                top_mm_s = max(speed + HEAD_MM_S, mean_mm_s * MEAN_PERMILLE // 1000 + MEAN_MM_S)
-                self.tail_mm_s = max(self.tail_mm_s, min(speed - STEP_MM_S, mean_mm_s * MEAN_TAIL_PERMILLE // 1000))
-        lead_ms, ahead_ms, ahead_mm = reach.lead_ms, reach.ahead_ms, reach.ahead_mm
-        soon_mm_s = min(speed + STEP_MM_S + GAIN_MM_S2 * lead_ms // 1000, top_mm_s)
-        self.head_mm_s = top_mm_s
-        self.gain_mm_s = soon_mm_s + GAIN_MM_S2 * ahead_ms // 1000
-        self.near_mm = max(ahead_mm, soon_mm_s * ahead_ms // 1000) + soon_mm_s * lead_ms // 1000 + MARGIN_MM
-        self.far_mm = max(ahead_mm, top_mm_s * ahead_ms // 1000) + top_mm_s * lead_ms // 1000 + MARGIN_MM
+            if not speed * 800 <= mean_mm_s * 1000 <= speed * 1250:  # it is not this one's alone: they have met
+                mean_mm_s = 0
+        bounds = reach.bounds_of(speed, mean_mm_s // MEAN_STEP_MM_S * MEAN_STEP_MM_S)
+        self.near_mm, self.gain_mm_s, self.far_mm, self.head_mm_s, self.tail_mm_s = bounds
 
     def reaches_ns(self, u_mm: int) -> int:
         """When the claim reaches a lamp at `u_mm` ahead by itself."""
@@ -280,21 +309,26 @@ class Track:
         far_mm = self.far_mm + self.head_mm_s * age_ns // NS_PER_S
         if far_mm < ahead_mm:
             ahead_mm = far_mm
+        least_mm = u0 - self.spread_mm
         if tail_mm_s < 0:
-            first = bisect_left(lamps, u0 - self.spread_mm - ahead_mm)
+            first = bisect_left(lamps, least_mm - ahead_mm)
             if first > 0:
-                away_mm = u0 - self.spread_mm - lamps[first - 1]
-                wake_ns = min(wake_ns, t0 - ((self.far_mm - away_mm) * NS_PER_S // STRAY_MM_S))
+                wake_ns = min(wake_ns, t0 - ((self.far_mm - least_mm + lamps[first - 1]) * NS_PER_S // STRAY_MM_S))
         else:
-            waits_u_mm, behind_mm = hold_u_mm, reach.behind_mm
-            tail = min(u0 - self.spread_mm + tail_mm_s * age_ns // NS_PER_S, waits_u_mm) - behind_mm
+            behind_mm = reach.behind_mm
+            waits_u_mm = hold_u_mm
+            tail_mm = least_mm + tail_mm_s * age_ns // NS_PER_S
+            if tail_mm > waits_u_mm:
+                tail_mm = waits_u_mm
+            tail_mm -= behind_mm
             if now_ns < overdue_ns:
-                wake_ns = min(wake_ns, overdue_ns)
+                if overdue_ns < wake_ns:
+                    wake_ns = overdue_ns
             else:  # stopped somewhere since, and free to ride back as well
-                back_mm = u0 - self.spread_mm - reach.ahead_mm - MARGIN_MM
-                tail = min(tail, back_mm)
+                back_mm = least_mm - reach.ahead_mm - MARGIN_MM
+                tail_mm = min(tail_mm, back_mm)
                 waits_u_mm = min(waits_u_mm, back_mm + behind_mm)
-            first = bisect_left(lamps, tail)
+            first = bisect_left(lamps, tail_mm)
             if first == len(lamps):  # past the last lamp; as long as it is seen, nobody else may be taken for it
                 self.mask = 0
                 self.quiet_to_mm = -FAR_MM
@@ -302,7 +336,7 @@ class Track:
                 return
             left_u_mm = lamps[first] + behind_mm
             if left_u_mm < waits_u_mm:
-                left_ns = t0 - (-(left_u_mm + 1 - u0 + self.spread_mm) * NS_PER_S // tail_mm_s)
+                left_ns = t0 - (-(left_u_mm + 1 - least_mm) * NS_PER_S // tail_mm_s)
                 if left_ns < wake_ns:
                     wake_ns = left_ns
         after = bisect_right(lamps, u0 + ahead_mm)

@@ -99,8 +99,8 @@ def test_two_reports_make_somebody_and_the_lamps_in_reach_are_full_at_once() -> 
 
 def test_one_report_alone_lights_nothing_and_is_forgotten() -> None:
     path = Path(report(1_000, "radar-2", (80_000, 5_000)))
-    assert path.until(1_440).tracks() == [(0, 5_000)]
-    assert path.until(1_480).tracks() == []
+    assert path.until(1_240).tracks() == [(0, 5_000)]
+    assert path.until(1_280).tracks() == []
     assert (path.full, path.messages("rider")) == ("", [])
 
 

@@ -23,6 +23,7 @@ from controllers.lighting.track import (
     MEAN_MM_S,
     MEAN_NS,
     MEAN_PERMILLE,
+    MEAN_STEP_MM_S,
     MEAN_TAIL_PERMILLE,
     OVER,
     OVERDUE_KEEP_NS,
@@ -73,7 +74,7 @@ class Bounds(NamedTuple):
         known_ns = (at.t_ms - first.t_ms) * NS_PER_MS
         if known_ns >= MEAN_NS:
             mean = (at.u_mm - first.u_mm) * NS_PER_S // known_ns
-            if v * 800 <= mean * 1000 <= v * 1250:
+            if v * 800 <= mean * 1000 <= v * 1250 and (mean := mean // MEAN_STEP_MM_S * MEAN_STEP_MM_S):
                 top = max(v + HEAD_MM_S, mean * MEAN_PERMILLE // 1000 + MEAN_MM_S)
                 tail = max(tail, min(v - STEP_MM_S, mean * MEAN_TAIL_PERMILLE // 1000))
         return cls(min(v + STEP_MM_S + GAIN_MM_S2 * REACH.lead_ms // 1000, top), top, tail)
