@@ -176,3 +176,18 @@ def test_a_gateway_that_is_lost_is_lit_from_the_neighbours_side_within_the_time_
     assert path.light()[6:] == [FULL, FULL, BASE, BASE, BASE, BASE]
     path.run(600)
     assert path.light() == [BASE] * 12
+
+
+def test_a_lamp_that_fails_is_lit_from_both_sides_and_over_the_border_until_it_is_mended() -> None:
+    """Gear is asked every ten minutes. The last lamp of the west stands at 160 m, the first of the east at 192 m."""
+    path = Watched([], Faults(), LIT_UTC_NS)
+    gear = path.made.gateways["west/dali"].gear[5]
+    path.run(30)
+    gear.lamp_failed = True
+    path.run(700)
+    around = [BASE, BASE, BASE, FULL, FULL, FULL, FULL, FULL, BASE, BASE, BASE, BASE]
+    assert path.light() == around, "70 m to both sides"
+    gear.lamp_failed = False
+    path.run(1400)
+    assert path.light() == [BASE] * 12
+    assert path.broken() == []
