@@ -77,9 +77,9 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the light goes with a rider.
 
     `power_w` is what one lamp draws at full level. A lamp is owed from `ahead_m` or `ahead_s` of riding, whichever is
-    more, until `behind_m` past it. `rise_s` is the gear's fade time, which has to be over by then. `hold_s` is how long
-    a lamp stays full after that, `fall_s` how long it sinks. `keep_s` is how long somebody unseen is still believed to
-    be there.
+    more, until `behind_m` past it. `rise_s` is the gear's fade time, which has to be over by then. `fall_s` is how long
+    a lamp sinks after that; it does not where somebody known will need it again within `hold_s`. `keep_s` is how long
+    somebody unseen is still believed to be there.
 
     `calendar` is the name of a shipped one, or rules (controllers/core/calendar_rules.py); `events` go before it.
     `dusk` ``"lux"`` lets lit hours begin when the lux sensor says dark (at or below `dark_lx`, bright from `bright_lx`
