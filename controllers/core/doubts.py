@@ -35,6 +35,8 @@ class Doubts:
 
     def at(self, x_mm: int) -> bool:
         """Whether a lamp there has to be full."""
+        if not self._doubts:  # as a rule
+            return False
         return any(from_mm <= x_mm <= to_mm for from_mm, to_mm in self._doubts.values())
 
     @property

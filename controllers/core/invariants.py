@@ -159,6 +159,8 @@ class Invariants:
     def _check_riders(self, now_ns: int) -> None:
         riders = self._riders(now_ns)
         if not riders:
+            if not self._known:
+                return
             self._known.clear()
             self._open = {entry for entry in self._open if entry[0] != "below_full"}
             return
