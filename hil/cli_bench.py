@@ -62,7 +62,7 @@ def add_rig(verbs: Any) -> None:
         "stand-in",
         _rig_stand_in,
         "a rig without hardware, until Ctrl-C: boards as processes with clocks of their own, adapters with latency",
-        "leeze-hil rig stand-in /tmp/rig --latency-ms 2",
+        "leeze-hil rig stand-in my-rig --latency-ms 2",
     )
     one.add_argument("folder", type=Path, help="made; FOLDER/rig.toml is the rig file")
     one.add_argument(

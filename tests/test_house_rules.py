@@ -25,7 +25,10 @@ LIBM = {"math", "cmath", "statistics", "random", "numpy", "time"}
 EXACT = {"sqrt", "isqrt", "gcd", "lcm"}
 """Of math; IEEE 754 and whole numbers leave one right answer."""
 
-SUM_ALLOWED = {"hil/peers/signal_programme.py": "lengths of phases are whole milliseconds"}
+SUM_ALLOWED = {
+    "hil/peers/signal_programme.py": "lengths of phases are whole milliseconds",
+    "hil/traffic/generator.py": "shares of groups are whole per mille",
+}
 DATE_ALLOWED = {"hil/cli.py": "the wall time at which a sim starts, unless --start names one"}
 
 MAX_LINES = 400

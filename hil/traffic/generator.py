@@ -105,7 +105,7 @@ def with_clutter(recorded: Iterable[Passage], per_h: int, seed: int) -> Iterator
 def _hour(begin_s: int, day: date, hour: int, crowd: Crowd, seed: int) -> Iterator[Passage]:
     key = draw(seed, day.toordinal(), hour)
     millionths = crowd.riders_a_day * BY_HOUR[hour] * BY_WEEKDAY[day.weekday()] * between(draw(key, 0), 667, 1333)
-    parties = _chanced(millionths * 1000 // _MEAN_GROUP, 10**9, draw(key, 1))
+    parties = _chanced(millionths * 1000 // _MEAN_GROUP, 1_000_000_000, draw(key, 1))
     for number in range(parties):
         yield from _party(begin_s, hour, crowd, draw(key, 2, number))
     for number in range(_chanced(crowd.clutter_per_h, 1, draw(key, 3))):
