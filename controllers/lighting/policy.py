@@ -284,7 +284,7 @@ class LightingPolicy:
     def figures(self, now_ns: int | None = None) -> dict[str, Any]:
         """What the policy counts, for status and metrics; `says` names what somebody should look at, or nothing."""
         riders = self.riders
-        believed = sum(track.confirmed for track in riders.tracks)
+        believed = len([track for track in riders.tracks if track.confirmed])
         wrong = [radar for radar, mounting in riders.mountings.items() if mounting.wrong]
         says = [f"{radar} shows riders mirrored: turn it round, or correct `looks` in the site file" for radar in wrong]
         says += [f"{radar} shows the same place for ever: switch it off and on" for radar in riders.frozen]

@@ -227,7 +227,7 @@ class Riders:
     def over(self, over_ns: int) -> None:
         """Forget the tracks whose `wake_ns` is `over_ns`."""
         kept = [track for track in self.tracks if track.wake_ns != over_ns]
-        self.counts["clutter"] += sum(track.wake_ns == over_ns and not track.confirmed for track in self.tracks)
+        self.counts["clutter"] += len([one for one in self.tracks if one.wake_ns == over_ns and not one.confirmed])
         self.tracks = kept
 
     def _nearest(self, lane: int, u_mm: int, speed_mm_s: int, t_ns: int) -> Track | None:
