@@ -24,7 +24,7 @@ from hil.benches.contract_bench import Blocked, BoardDied, Port, RealTimeBench, 
 from hil.benches.in_process import Slot
 from hil.benches.process_boards import wire_baud
 from hil.benches.process_ports import BrokerPort, LinesPort, PanelPort
-from hil.benches.process_program import TimeTeller
+from hil.benches.process_program import Beginning, TimeTeller
 from hil.report.result import Measurement
 from hil.rig.adapter import AdapterPort
 from hil.rig.beacon import LISTEN_NS, Beacon
@@ -34,6 +34,7 @@ from hil.rig.preflight import Turn, try_wires
 SWITCH_S = 20.0
 READY_NS = 10 * NS_PER_S
 _ASK_EVERY_NS = 500 * NS_PER_MS
+_BEGIN_NS = 10 * NS_PER_S
 _LOST_NS = 5 * NS_PER_S
 
 State = Literal["off", "booted", "idle", "replaying"]
@@ -49,6 +50,9 @@ class HardwareBoard:
         self._clock = SystemClock()
         self._asked_ns = self._answered_ns = 0
         self.begun = False
+        self.beginning = Beginning(self.teller)
+        self._switching: list[tuple[str, ...]] = []
+        self._switch: subprocess.Popen[bytes] | None = None
 
     def switch(self, on: bool) -> None:
         """Its supply, where the rig has it. Raises Blocked."""
@@ -75,10 +79,8 @@ class HardwareBoard:
 
     def power_on(self, utc_ns: int) -> None:
         """Let it begin."""
-        self.teller.heard()
-        self.teller.time(utc_ns)
+        self.beginning.tell(utc_ns)
         self.begun = True
-        self._answered_ns = self._clock.now_ns()
 
     def set_time(self, utc_ns: int) -> None:
         """A step of its wall clock."""
@@ -87,14 +89,22 @@ class HardwareBoard:
     def power_off(self) -> None:
         """Cut its supply, and give it back: it boots until it is told the time again."""
         self.begun = False
-        self.switch(False)
-        self.switch(True)
+        power = self.said.power
+        if power is None:
+            raise Blocked(f"{self.name}: the case cuts its power, and the rig file has no `power` for it")
+        self._switching = [power.off, power.on]
+        self._switch_on()
 
     def check(self) -> None:
-        """Raises BoardDied where it has started anew, Blocked where its console is silent."""
-        if not self.begun:
-            return
+        """Raises BoardDied where it has started anew or is silent, Blocked where its supply does not obey."""
+        self._switch_on()
         now_ns = self._clock.now_ns()
+        if self.beginning.pending:
+            self._answered_ns = now_ns
+            if self.beginning.look() > _BEGIN_NS:
+                raise Blocked(f"{self.name}: the board does not answer when it is told the time; is it up by then?")
+        if not self.begun or self.beginning.pending:
+            return
         said = self.teller.heard()
         if said is not None:
             self._answered_ns = now_ns
@@ -108,6 +118,22 @@ class HardwareBoard:
         if now_ns - self._asked_ns > _ASK_EVERY_NS:
             self._asked_ns = now_ns
             self.teller.hello()
+
+    def _switch_on(self) -> None:
+        """Go on with the switching that is under way, without waiting for it. Raises Blocked."""
+        if self._switch is not None:
+            code = self._switch.poll()
+            if code is None:
+                return
+            self._switch = None
+            if code:
+                raise Blocked(f"{self.name}: its power switch ended with {code} in mid-run")
+        if self._switching:
+            words = self._switching.pop(0)
+            try:
+                self._switch = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603
+            except OSError as error:
+                raise Blocked(f"{self.name}: {words[0]} cannot be started: {error.strerror}") from None
 
 
 class HardwareBench(RealTimeBench):
@@ -292,6 +318,10 @@ class HardwareBench(RealTimeBench):
         for name, port in self.ports.items():
             if _of(name, slot.name) and isinstance(port, AdapterPort):
                 port.forget()
+
+    def starved_ns(self) -> int:
+        """How long a board took at the most to begin when it was told the time."""
+        return max((board.beginning.late_ns for board in self._all()), default=0)
 
     def measurements(self) -> list[Measurement]:
         """Adapters that were measured, and how sure the bench is of its times."""

@@ -16,6 +16,7 @@ from drivers.errors import BenchError
 from drivers.links.mqtt import MqttSettings
 from drivers.units import NS_PER_MS
 from hil.benches.contract_bench import Blocked, Port, RealTimeBench
+from hil.benches.in_process import Slot
 from hil.benches.mock_i2c import MockI2c
 from hil.benches.process_boards import (
     BrokerAccess,
@@ -171,6 +172,13 @@ class ProcessBench(RealTimeBench):
         self.ports[name] = port
         self._stack.callback(port.close)
 
+    def power_on(self, slot: Slot, now_ns: int) -> None:
+        """As in real time; from now on its relay is pulsed."""
+        super().power_on(slot, now_ns)
+        for port in self._lines():
+            if port.name.startswith(f"{slot.name}/"):
+                port.begins()
+
     def _lines(self) -> list[LinesPort]:
         return [port for port in self.ports.values() if isinstance(port, LinesPort)]
 
@@ -194,7 +202,8 @@ class ProcessBench(RealTimeBench):
 
     def starved_ns(self) -> int:
         """The longest that a program was kept waiting by this machine."""
-        return max((one.starved_ns for one in self.remote.values() if isinstance(one, Program)), default=0)
+        programs = [one for one in self.remote.values() if isinstance(one, Program)]
+        return max((max(one.starved_ns, one.beginning.late_ns) for one in programs), default=0)
 
     def notes(self) -> list[str]:
         """A sentence for each port that a program has set to another bit rate than its part has."""

@@ -314,6 +314,10 @@ class LinesPort:
         """The pins end nowhere."""
         self._socket.close()
 
+    def begins(self) -> None:
+        """A program is let go: from now on its lines may not rest."""
+        self._changed_ns.clear()
+
     def _ended(self, t_ns: int) -> None:
         """The program has gone: what its lines do until another comes is no rest of its own."""
         self.peer.end(t_ns)

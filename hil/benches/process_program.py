@@ -23,6 +23,8 @@ STOP_S = 10.0
 NICE = -10
 _ASK_NS = 5 * NS_PER_MS
 _READ_B = 1 << 16
+_SOON_NS = 60 * NS_PER_MS
+_SAMPLE_NS = 200 * NS_PER_MS
 _LAST_LINES = 12
 
 
@@ -83,6 +85,37 @@ class TimeTeller:
             self._socket.sendto(json.dumps(said).encode(), self._to)
 
 
+class Beginning:
+    """Lets a board begin, and sees to it that it has: the time is said again until the board goes by it."""
+
+    def __init__(self, teller: TimeTeller) -> None:
+        self.pending = False
+        self.late_ns = 0
+        """How long the board took from the first word, at the most so far; less than a few looks is nothing."""
+        self._teller, self._clock = teller, SystemClock()
+        self._utc_ns = self._told_ns = 0
+
+    def tell(self, utc_ns: int) -> None:
+        """It is `utc_ns` now: begin."""
+        self._teller.heard()
+        self._teller.time(utc_ns)
+        self.pending, self._utc_ns, self._told_ns = True, utc_ns, self._clock.now_ns()
+
+    def look(self) -> int:
+        """How long the board has owed its answer, in ns; 0 once it has begun."""
+        if not self.pending:
+            return 0
+        owed_ns = self._clock.now_ns() - self._told_ns
+        said = self._teller.heard()
+        if said is not None and said["begun"]:
+            self.pending = False
+            self.late_ns = max(self.late_ns, owed_ns if owed_ns > _SOON_NS else 0)
+            return 0
+        if owed_ns > _SOON_NS:
+            self._teller.time(self._utc_ns + owed_ns)
+        return owed_ns
+
+
 class Program:
     """One controller's process. Implements RemoteBoard.
 
@@ -100,10 +133,12 @@ class Program:
         self._process: subprocess.Popen[bytes] | None = None
         self.teller = TimeTeller(str(folder / f"{name}.time"), folder / f"{name}.rig")
         self._clock = SystemClock()
-        self._told_ns = 0
+        self.beginning = Beginning(self.teller)
         self.starved_ns = 0
-        """Since it has begun: the longest that its loop's thread was ready and got no processor."""
-        self._delay_ns = 0
+        """Since it has begun: the longest that one of its threads was ready and got no processor. Any of them may hold
+        the interpreter's lock, for which the loop then waits."""
+        self._sampled_ns = 0
+        self._delays_ns: dict[str, int] = {}
 
     @property
     def said(self) -> str:
@@ -151,9 +186,9 @@ class Program:
 
     def power_on(self, utc_ns: int) -> None:
         """Let it begin."""
-        self.teller.time(utc_ns)
-        self.begun, self._told_ns = True, self._clock.now_ns()
-        self._delay_ns = self._waited_ns()
+        self.beginning.tell(utc_ns)
+        self.begun = True
+        self._delays_ns = self._waited_ns()
 
     def set_time(self, utc_ns: int, *, synchronised: bool = True) -> None:
         """A step of the wall clock."""
@@ -167,16 +202,14 @@ class Program:
     def check(self) -> None:
         """Raises BoardDied where it has ended; Blocked where it never heard the time."""
         self._alive()
-        waited_ns = self._waited_ns()
-        if self.begun:
-            self.starved_ns = max(self.starved_ns, waited_ns - self._delay_ns)
-        self._delay_ns = waited_ns
-        if self.begun and self._told_ns:
-            said = self.teller.heard()
-            if said is not None and said["begun"]:
-                self._told_ns = 0
-            elif self._clock.now_ns() - self._told_ns > TOLD_NS:
-                raise Blocked(f"{self.name}: the program does not answer when it is told the time: {self.said}")
+        now_ns = self._clock.now_ns()
+        if self.begun and now_ns - self._sampled_ns >= _SAMPLE_NS:
+            self._sampled_ns, waited_ns = now_ns, self._waited_ns()
+            longer = [waited - self._delays_ns.get(thread, waited) for thread, waited in waited_ns.items()]
+            self.starved_ns = max(self.starved_ns, *longer, 0)
+            self._delays_ns = waited_ns
+        if self.beginning.look() > TOLD_NS:
+            raise Blocked(f"{self.name}: the program does not answer when it is told the time: {self.said}")
 
     def stop(self) -> int | None:
         """As a service manager would; its exit code (negative: had to be killed). A second call does nothing."""
@@ -184,13 +217,14 @@ class Program:
         self.teller.close()
         return code
 
-    def _waited_ns(self) -> int:
-        """How long its first thread, the loop's, has stood ready without a processor, all in all (/proc, schedstat)."""
-        try:
-            assert self._process is not None
-            return int(Path(f"/proc/{self._process.pid}/schedstat").read_text(encoding="ascii").split()[1])
-        except (OSError, IndexError, ValueError):
-            return 0
+    def _waited_ns(self) -> dict[str, int]:
+        """How long each of its threads has stood ready without a processor, all in all (/proc, schedstat)."""
+        found: dict[str, int] = {}
+        if self._process is not None:
+            for task in Path(f"/proc/{self._process.pid}/task").glob("*/schedstat"):
+                with contextlib.suppress(OSError, IndexError, ValueError):
+                    found[task.parent.name] = int(task.read_text(encoding="ascii").split()[1])
+        return found
 
     def _alive(self) -> None:
         if self._process is not None and (code := self._process.poll()) is not None:
