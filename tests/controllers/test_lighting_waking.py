@@ -13,7 +13,7 @@ from controllers.lighting.policy import LightingPolicy
 from controllers.lighting.riders import MAX_TRACKS
 from controllers.lighting.site import LightingSite
 from controllers.service.sites import site_path
-from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Quantity, RadarReport
+from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Quantity, RadarReport, SpeedReport
 from drivers.settings import load_toml
 from drivers.units import NS_PER_MS, NS_PER_S
 
@@ -81,6 +81,7 @@ def _words(draw: st.DrawFn) -> list[Quantity]:
         Message(t_ns, "neighbour", body),
         LampStatus(t_ns, lamp, draw(st.none() | st.integers(0, 254))),
         DeviceHealth(t_ns, source, draw(st.booleans())),
+        SpeedReport(t_ns, draw(st.sampled_from(RADARS)), draw(st.integers(-21_000, 21_000))),
     ]
     return [draw(st.sampled_from(words))]
 
@@ -120,13 +121,16 @@ def test_a_policy_taken_up_in_mid_ride_says_what_the_first_would_have_said(
 
 @given(_controllers, _news)
 @settings(max_examples=30, deadline=None)
-def test_in_the_end_nobody_is_known_and_nothing_is_left_but_the_word_of_life(
+def test_in_the_end_nobody_is_known_every_lamp_is_at_base_and_nothing_is_left_but_the_word_of_life(
     controller: str, news: list[Quantity]
 ) -> None:
     policy = policy_of(controller)
     driven(policy, news, 0, 300 * NS_PER_S)
     assert policy.tracks == []
     assert policy.wake_ns == 300 * NS_PER_S
+    figures = policy.figures()["riders"]
+    if not figures["frozen"] and not figures["wrong_way"]:
+        assert {ramp[0] for ramp in policy.snapshot()["ramps"]} == {170}
 
 
 _RIDER = {"kind": "rider", "id": 1, "x_mm": 100_000, "v_mm_s": 5_000, "age_ms": 0}
