@@ -129,7 +129,7 @@ class DisplayCollector:
             for n, (t_ns, stage, remaining_ms) in enumerate(self._stages)
         ]
         step = max(1, len(self.frames) // MOST_PICTURES)
-        pictures = [(t_ns, to_png(decode(frame), PICTURE_SCALE_PX)) for t_ns, frame in self.frames[::step]]
+        pictures = [(t_ns, to_png(upright(decode(frame)), PICTURE_SCALE_PX)) for t_ns, frame in self.frames[::step]]
         return Lanes(
             signals=signals,
             panels=[PanelLane(panel, pictures)],

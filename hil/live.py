@@ -19,7 +19,7 @@ from controllers.greenwave.policy import GreenwavePolicy
 from drivers.codecs.dali import OUTPUT_PPM
 from drivers.codecs.panel_frame import Picture
 from drivers.devices.panel import FramePanel
-from drivers.devices.panel_picture import to_terminal
+from drivers.devices.panel_picture import to_terminal, upright
 from drivers.units import NS_PER_S
 from hil.benches.display import DisplayBench
 from hil.benches.lit_path import LitPathBench
@@ -102,7 +102,7 @@ class PathView:
 
 
 class PanelView:
-    """A Leezenflow panel, as riders see it, and what the policy shows in words."""
+    """A Leezenflow panel, upright as riders see it (48 lines of 32 columns), and what the policy shows in words."""
 
     def __init__(self, bench: DisplayBench, colour: bool) -> None:
         self._bench, self._colour = bench, colour
@@ -122,8 +122,8 @@ class PanelView:
         clock = datetime.fromtimestamp((self._bench.origin_utc_ns // NS_PER_S) + int(now_s), ZoneInfo("Europe/Berlin"))
         head = Text.assemble((f" {clock:%d %b %Y  %H:%M:%S} ", "bold"), f"  second {now_s:.0f}   {aspect.stage}{left}")
         if not self._colour:
-            return Group(head, Text(""), Text(_in_blocks(panel.picture)))
-        return Group(head, Text(""), Text.from_ansi(to_terminal(panel.picture)))
+            return Group(head, Text(""), Text(_in_blocks(upright(panel.picture))))
+        return Group(head, Text(""), Text.from_ansi(to_terminal(upright(panel.picture))))
 
 
 class LiveView:

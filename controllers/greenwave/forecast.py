@@ -5,7 +5,8 @@ Which end of the running phase is told, the first that there is (docs/leezenflow
 1. likely, with enough confidence;
 2. min and max, where they are one moment (within a second);
 3. of min, max and what was learnt (kept between min and max) the one that was right most often when it said the like
-   (learn_trust), in `learnt_pct` of cases at least; a learnt end not while its last promise is broken (learn_record);
+   (learn_trust), in `learnt_pct` of cases at least, a minimum in `min_confidence_pct`; a learnt end not while its last
+   promise is broken (learn_record);
 4. none. The colour is sure as far as marks go, or nine of ten votes; a running one for a second more in any case.
 
 Phases to come are as long as they were of late where they always last as long, else as marks and learning say. Where a
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 SURE_NS = NS_PER_S
 """For so long after a message the running state is taken to last, where nothing tells its end."""
 MOST_SPANS = 6
+BOUND_PCT = 70
+"""So often a bound has to have been right where nothing is learnt."""
 REST_NS = 6 * NS_PER_S
 """So long before its minimum may be believed a bar rests there."""
 
@@ -52,13 +55,14 @@ class Outlook:
     Args:
         ahead_ns: riding time to the stop line: so far ahead must be known.
         min_confidence_pct: of a likely end.
-        learnt_pct: of a learnt end; 0: nothing is learnt.
+        learnt_pct: so often a bound or a learnt end has to have been right; 0: nothing is learnt.
         amber_is_green: amber is go.
     """
 
     def __init__(self, ahead_ns: int, min_confidence_pct: int, learnt_pct: int, amber_is_green: bool) -> None:
         self._ahead_ns, self._min_confidence_pct = ahead_ns, min_confidence_pct
         self._learnt_pct, self._amber_is_green = learnt_pct, amber_is_green
+        self._enough_pct = learnt_pct or BOUND_PCT
         self._goes = (*GREENS, *AMBERS) if amber_is_green else GREENS
         self._record = Record()
         self._trust = Trust()
@@ -216,7 +220,11 @@ class Outlook:
             pct = self._trust.trust_pct(source, state, end_ns - written_ns, confidence_pct)
             # once told it is told on, with less: a bar that comes and goes is of no use
             told_on = source == self._source and source == LEARNT
-            enough_pct = self._learnt_pct * 2 // 3 if told_on else self._learnt_pct
+            enough_pct = self._enough_pct * 2 // 3 if told_on else self._enough_pct
+            if source == MIN and self._trust.sure_left_ns(state, confidence_pct, enough_pct):
+                enough_pct = min(
+                    enough_pct, max(self._min_confidence_pct, 1)
+                )  # the bar will not fall too low: it rests
             if pct < enough_pct:
                 continue
             if source == LEARNT:
@@ -243,7 +251,7 @@ class Outlook:
         if least_ms is None:
             return 0
         prior_pct = 100 if least_ms == bound_ms(state, least_ms, most_ms) else 0
-        sure_ns = self._trust.sure_left_ns(state, prior_pct, self._learnt_pct)
+        sure_ns = self._trust.sure_left_ns(state, prior_pct, self._enough_pct)
         if not 0 < sure_ns <= least_ms * NS_PER_MS <= sure_ns + REST_NS:
             return 0
         sure_ns += NS_PER_S // 2  # half of what is right: it may go on from here, or soon
@@ -343,7 +351,7 @@ class Outlook:
     def _holds(self, state: int, least: bool, before_ms: int, mark_ms: int) -> bool:
         """Whether the bound of a phase to come, `mark_ms - before_ms` long, may be told."""
         left_ns = (mark_ms - before_ms) * NS_PER_MS
-        return self._trust.trust_pct(MIN if least else MAX, state, left_ns, 100) >= self._learnt_pct
+        return self._trust.trust_pct(MIN if least else MAX, state, left_ns, 100) >= self._enough_pct
 
     # ------------------------------------------------------------------ state
 

@@ -27,10 +27,12 @@ STATES = {
 UNKNOWN = ("unknown state", "s-none")
 STAGES = {"red": "s-red", "green": "s-green", "hurry": "s-amber", "yellow": "s-amber", "amber": "s-amber"}
 """What a panel shows -> class; everything else is dark."""
-BAND_PX, CHART_PX, PICTURE_PX = 18, 130, (96, 32)
+BAND_PX, CHART_PX, PICTURE_PX = 18, 130, (32, 96)
 MOST_S = 120
 """The remaining-time chart ends here; what is longer touches its top."""
 LEAP_MS = 5000
+_ROOM = 0.037
+"""Of the strip's width, for a picture and a gap, before it is zoomed."""
 MOST_PICTURES, MOST_PICTURE_BYTES = 120, 600_000
 
 Band = tuple[int, int, str, str]
@@ -42,7 +44,9 @@ def signal_strip(lanes: Lanes, axis: TimeAxis, budget: int) -> tuple[Strip, list
     signals, panels = lanes.signals, lanes.panels
     chart = bool(panels) or any(signal.predicted for signal in signals)
     pictures = sum(bool(panel.thumbnails) for panel in panels)
-    height = 40 + (BAND_PX + 8) * (len(signals) + len(panels)) + (CHART_PX + 42) * chart + 44 * pictures
+    height = (
+        40 + (BAND_PX + 8) * (len(signals) + len(panels)) + (CHART_PX + 42) * chart + (PICTURE_PX[1] + 12) * pictures
+    )
     about = "Time runs to the right. Coloured bands are the states of signal groups and the stage the panel shows; "
     about += (
         "the lines below are the remaining seconds: thin as the feed predicts, dotted as it came true, thick as shown."
@@ -163,13 +167,13 @@ class _Signals:
                 continue
             bytes_left, shown = bytes_left - len(png), shown + 1
             for finer in range(zoom, 3):
-                free[finer] = share + 0.105 / (1, 4, 16)[finer]
+                free[finer] = share + _ROOM / (1, 4, 16)[finer]
             href = f"data:image/png;base64,{b64encode(png).decode()}"
             tip = f"{panel.name} at {self.axis.moment(t_ns)}"
             self.strip.picture(t_ns, self.y, width, height, href, f"panel z{zoom + 1}", tip)
         if shown < len(panel.thumbnails):
             self.notes.append(f"{panel.name}: {shown} of {number(len(panel.thumbnails))} pictures included")
-        self.y += 44
+        self.y += height + 12
 
 
 def _runs(points: list[tuple[int, int | None]]) -> list[list[tuple[int, int]]]:

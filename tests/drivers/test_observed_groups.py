@@ -70,6 +70,7 @@ def test_what_holds_is_told_again_twice_a_second_as_of_the_controllers_time():
     assert [value.t_ns for value in told] == [(1200 + 500 * n) * NS_PER_MS for n in range(1, 5)]
     assert [value.message_ms - ms_of_year(EPOCH_MS) for value in told] == [1500, 2000, 2500, 3000]
     assert {value.phases for value in told} == {(SignalPhase(6),)}
+    assert {(value.again, value.behind_ms) for value in told} == {(True, 0)}
 
 
 def test_repeats_run_by_the_least_delayed_and_stamps_of_a_group_never_go_back():
@@ -78,6 +79,8 @@ def test_repeats_run_by_the_least_delayed_and_stamps_of_a_group_never_go_back():
     stamps = [value.message_ms for value in bench.until(2100)]
     (late,) = bench.tell(RED, 1500, late_ms=900)
     assert late.message_ms == stamps[-1] + 1
+    assert not late.again
+    assert late.message_ms - late.behind_ms == ms_of_year(EPOCH_MS) + 1500
     again = bench.until(3700)[-1]
     assert again.message_ms - ms_of_year(EPOCH_MS) == again.t_ns // NS_PER_MS - 100
 
