@@ -3,8 +3,8 @@
 Lamps stand evenly; a controller has those next to each other. Radars stand at every second lamp: with six lamps a
 controller, the first controller's look up the path from its first, third and fifth lamp, the second's down it from its
 second, fourth and sixth, and so on in turns; so riders are seen on either side of every border. The first and the last
-radar look outward. Example: ``section(12)`` is the reference site with other names, ``section(250)`` the northern
-section of the Kanalpromenade: 42 controllers on 8 km.
+radar look outward. Example: ``section(12)`` is the reference site with other names and the usual behaviour,
+``section(250)`` the northern section of the Kanalpromenade: 42 controllers on 8 km.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from controllers.lighting.section import section
+from controllers.lighting.site import LightingSite
+from controllers.service.sites import REFERENCE, load_site
 from drivers.clock import cpu_time_ns
 from drivers.units import NS_PER_S
 from hil.benches.lit_path import ListedRiders, LitPathBench
@@ -60,7 +62,9 @@ def measured(
     model = TrafficModel(counter_mm=end_mm // 2, end_mm=end_mm) if whole else TrafficModel()
     source = ListedRiders([]) if path is None else RiderSource(path, model=model, origin_utc_ns=origin_ns)
     riders = Half(source) if half else source
-    bench = LitPathBench(section(lamps), riders, origin_utc_ns=origin_ns, rules=False)
+    reference = load_site(REFERENCE)
+    assert isinstance(reference, LightingSite)
+    bench = LitPathBench(section(lamps, light=reference.light), riders, origin_utc_ns=origin_ns, rules=False)
     bench.start()
     began_ns = cpu_time_ns()
     bench.run(round(hours * 3600 * NS_PER_S))

@@ -15,8 +15,9 @@ from drivers.errors import InputError
 
 
 def test_twelve_lamps_are_the_reference_site_under_other_names() -> None:
-    site, reference = section(12), load_site(REFERENCE)
+    reference = load_site(REFERENCE)
     assert isinstance(reference, LightingSite)
+    site = section(12, light=reference.light)
     assert [one.lamps for one in site.controllers] == [one.lamps for one in reference.controllers]
     assert [one.radars for one in site.controllers] == [one.radars for one in reference.controllers]
     assert [list(one.neighbours) for one in site.controllers] == [list(one.neighbours) for one in reference.controllers]
