@@ -23,8 +23,8 @@ from hil.traffic.rider import Rider, Segment
 SITE = load_toml(site_path("kanalpromenade-reference"), LightingSite)
 LIT_UTC_NS = 1_708_362_000 * NS_PER_S  # 2024-02-19 18:00 local: dark, lit hours
 LOW_MM, HIGH_MM = -200_000, 552_000
-SPREAD_PERMILLE = 120
-"""How far a speed may be from the rider's mean: from lowest to highest it is a rise by 27 %."""
+SPREAD_PERMILLE = 140
+"""How far a speed may be from the rider's mean: from lowest to highest it is a rise by a third."""
 GENTLY_MM_S, STEP_MS = 240, 400
 """As the traffic model has it: 0.6 m/s2, in steps."""
 
