@@ -48,7 +48,7 @@ class LampInvariants:
 
     def go_on(self, now_ns: int) -> None:
         """The bench has taken over a snapshot made at `now_ns`: what lamps show there is where this begins."""
-        self._level = [(now_ns, self._bench.level_at(lamp, now_ns)) for lamp in range(len(self._level))]
+        self._level = [(now_ns, lamp.to_level) for lamp in self._bench.ledger.lamps]
 
     def finish(self, end_ns: int) -> list[str]:
         """The run ends: a sentence for each rule and lamp that was broken, the first five."""
