@@ -68,6 +68,29 @@ def before_the_rest() -> Iterator[None]:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
+@contextmanager
+def spawning() -> Iterator[None]:
+    """While a process is started in mid-run: the starter waits for the child's first steps, which need a processor.
+
+    A child of a thread in real time starts as an ordinary one, at the end of the queue of a busy machine.
+    """
+    if os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK != os.SCHED_FIFO:
+        yield
+        return
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, 0, min(nice, -10))
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
+
+
 class Port(Protocol):
     """The rig's end of one wire. Times are those of the machine's monotonic clock."""
 

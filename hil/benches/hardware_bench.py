@@ -20,7 +20,7 @@ from drivers.clock import SystemClock
 from drivers.links.mqtt import MqttSettings
 from drivers.links.tap import Sink
 from drivers.units import NS_PER_MS, NS_PER_S
-from hil.benches.contract_bench import Blocked, BoardDied, Port, RealTimeBench, before_the_rest
+from hil.benches.contract_bench import Blocked, BoardDied, Port, RealTimeBench, before_the_rest, spawning
 from hil.benches.in_process import Slot
 from hil.benches.process_boards import wire_baud
 from hil.benches.process_ports import BrokerPort, LinesPort, PanelPort
@@ -131,7 +131,8 @@ class HardwareBoard:
         if self._switching:
             words = self._switching.pop(0)
             try:
-                self._switch = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603
+                with spawning():
+                    self._switch = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603
             except OSError as error:
                 raise Blocked(f"{self.name}: {words[0]} cannot be started: {error.strerror}") from None
 
