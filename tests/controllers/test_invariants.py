@@ -227,3 +227,25 @@ def test_a_lamp_found_burning_by_day_has_time_to_sink() -> None:
     path = Path(Calendar(OFF))
     assert path.see(SINK_NS) == {}
     assert path.see(SINK_NS + FADE_NS) == {"lit_when_off": 3}
+
+
+def test_a_break_ends_when_the_rider_has_gone_and_the_next_rider_has_the_same_time() -> None:
+    path = Path()
+    ride(path, 10, 32_000)
+    assert ride(path, 14, 32_000) == {"below_full": 1}
+    path.riders = []
+    path.see(15 * NS_PER_S)
+    assert ride(path, 16, 32_000) == {"below_full": 1}
+    assert ride(path, 18.9, 32_000) == {"below_full": 1}
+    assert ride(path, 19, 32_000) == {"below_full": 2}
+
+
+def test_when_lit_hours_begin_lamps_have_time_to_rise_and_wall_time_said_again_begins_nothing() -> None:
+    path = Path()
+    ride(path, 1, 32_000)
+    path.see(2 * NS_PER_S, WallTime(2 * NS_PER_S, "wall", 2 * NS_PER_S, True))
+    assert ride(path, 2.9, 32_000) == {}
+    assert ride(path, 4, 32_000) == {"below_full": 1}
+    fresh = Path()
+    assert ride(fresh, 0.5, 32_000) == {}
+    assert ride(fresh, 2.9, 32_000) == {}
