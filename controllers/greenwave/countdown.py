@@ -21,7 +21,6 @@ from collections.abc import Sequence
 import msgspec
 
 from drivers.quantities import SignalPhase
-from drivers.units import FOREVER_NS, NS_PER_MS
 
 RED, RED_AMBER = 3, 4
 GREENS, AMBERS = (5, 6), (7, 8)
@@ -83,33 +82,6 @@ def _mark(mark_ms: int | None, not_before_ms: int) -> int | None:
     if mark_ms is None or mark_ms >= not_before_ms:
         return mark_ms
     return None if mark_ms < not_before_ms - _TOLERANCE_MS else not_before_ms
-
-
-def spans_of(
-    phases: Sequence[SignalPhase], written_ns: int, min_confidence_pct: int = 50, amber_is_green: bool = True
-) -> tuple[Span, ...]:
-    """Spans of go and wait from the phases of a message written at `written_ns` on our clock.
-
-    Red-amber is waiting, amber is go or waiting. Neighbours of one kind are joined. What lies past the last span is
-    unknown; no phases, no spans.
-    """
-    spans: list[Span] = []
-    previous_ms = 0
-    for phase in phases:
-        state = phase.state
-        if not RED <= state <= AMBERS[-1]:
-            break
-        go = state in GREENS or (amber_is_green and state in AMBERS)
-        ends = end_ms(phase, previous_ms, min_confidence_pct)
-        if ends is None and state != RED:
-            break
-        if spans and spans[-1].go == go:
-            spans.pop()
-        spans.append(Span(go, FOREVER_NS if ends is None else written_ns + ends * NS_PER_MS))
-        if ends is None:
-            break
-        previous_ms = ends
-    return tuple(spans)
 
 
 def span_at(spans: Sequence[Span], t_ns: int) -> Span | None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from controllers.core.failsafe_panel import _DOUBTFUL_STATUS
-from controllers.greenwave.countdown import BLANK_STATUS, Span, end_ms, span_at, spans_of
+from controllers.greenwave.countdown import BLANK_STATUS, Span, end_ms, span_at
+from controllers.greenwave.forecast import Outlook
 from drivers.codecs.spat import Intersection, Movement, Phase, to_signal_states
 from drivers.quantities import SignalPhase
 from drivers.units import FOREVER_NS, NS_PER_MS
 
 P = SignalPhase
 S = 1_000_000_000
+
+
+def spans_of(phases: Sequence[SignalPhase], written_ns: int, amber_is_green: bool = True) -> tuple[Span, ...]:
+    """What a first message tells a display at the stop line that learns nothing."""
+    return Outlook(0, 50, 0, amber_is_green).hear(phases, written_ns, written_ns)
 
 
 @pytest.mark.parametrize(
@@ -70,24 +78,25 @@ def test_a_state_that_is_no_phase_ends_what_is_known(state: int) -> None:
 
 @pytest.mark.parametrize("state", [3, 4, 5, 6, 7, 8])
 def test_every_working_state_is_a_span(state: int) -> None:
-    assert spans_of((P(state, likely_ms=5),), 0) == (Span(state >= 5, 5 * NS_PER_MS),)
+    assert spans_of((P(state, likely_ms=5_000),), 0)[0].end_ns == 5_000 * NS_PER_MS
+    assert spans_of((P(state, likely_ms=5_000),), 0)[0].go == (state >= 5)
 
 
 def test_marks_out_of_order_end_what_is_known() -> None:
     phases = (P(5, likely_ms=20_000), P(7, likely_ms=10_000), P(3, likely_ms=60_000))
-    assert spans_of(phases, 0) == (Span(True, 20_000 * NS_PER_MS),)
+    assert spans_of(phases, 0) == (Span(True, 20_000 * NS_PER_MS, False),)  # amber follows, nobody knows how long
 
 
 def test_a_running_phase_up_to_a_second_overdue_ends_now() -> None:
     assert spans_of((P(3, likely_ms=-1_000), *CYCLE[1:]), 5)[0] == Span(False, 13_300 * NS_PER_MS + 5)
-    assert spans_of((P(5, likely_ms=-1_000),), 5) == (Span(True, 5),)
-    assert spans_of((P(5, likely_ms=-1_001),), 5) == ()
+    assert spans_of((P(5, likely_ms=-1_000),), 5)[0] == Span(True, 5)
+    assert spans_of((P(5, likely_ms=-1_001),), 5) == (Span(True, 5 + S, False),)  # it runs on, nobody knows how long
 
 
 def test_a_red_without_an_end_is_open_and_nothing_is_known_after_it() -> None:
-    assert spans_of((P(3, 5_000), *CYCLE[1:]), 0) == (Span(False, FOREVER_NS),)
-    assert spans_of((*CYCLE, P(3)), 0)[-1] == Span(False, FOREVER_NS)
-    assert spans_of((P(8, 5_000), P(3)), 0, amber_is_green=False) == (Span(False, FOREVER_NS),)
+    assert spans_of((P(3, 5_000), *CYCLE[1:]), 0) == (Span(False, FOREVER_NS, False),)
+    assert spans_of((*CYCLE, P(3)), 0)[-1] == Span(False, FOREVER_NS, False)
+    assert spans_of((P(8, 5_000), P(3)), 0, amber_is_green=False) == (Span(False, FOREVER_NS, False),)
 
 
 def test_a_moment_lies_in_the_span_that_has_not_ended() -> None:

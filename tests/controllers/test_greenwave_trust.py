@@ -249,3 +249,23 @@ def test_a_message_that_was_overtaken_darkens_nothing_by_its_status() -> None:
     t_ms += 100
     policy.step((SignalState(t_ms * NS_PER_MS, "feed", 1, 7, 1 << 2, CLOCK_MS + t_ms, ()),), t_ms * NS_PER_MS)
     assert policy.aspect.stage is Stage.DARK
+
+
+def test_a_display_that_has_learnt_for_an_hour_goes_on_from_its_snapshot_as_if_nothing_had_been() -> None:
+    policy, again = GreenwavePolicy(AT_THE_LINE), GreenwavePolicy(AT_THE_LINE)
+    t_s, told = 0, 0
+    for cycle in range(85):
+        if cycle == 80:
+            again.restore(json.loads(json.dumps(policy.snapshot())))
+        for state, seconds in ((3, 24 + cycle % 3), (6, 12 + cycle % 5), (8, 3)):
+            for _ in range(seconds):
+                value = SignalState(t_s * S, "feed", 1, 7, 0, CLOCK_MS + t_s * 1000, (SignalPhase(state),))
+                sent = policy.step((value,), t_s * S)
+                if cycle >= 80:
+                    assert again.step((value,), t_s * S) == sent
+                    assert again.aspect == policy.aspect
+                    told += policy.aspect.remaining_ms is not None
+                t_s += 1
+    assert told > 20
+    assert again.snapshot() == policy.snapshot()
+    assert len(json.dumps(policy.snapshot())) < 60_000
