@@ -7,6 +7,7 @@ bears the number that the sender has given the rider; that is a name, and counts
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from drivers.units import NS_PER_MS
 from hil.judge.alignment import Tolerance
 from hil.judge.compare import Verdict, compare
+from hil.judge.readable import direct_level
 from hil.judge.reference import Sent
 
 _NUMBER = re.compile(rb'"id":(\d+)')
@@ -55,6 +57,7 @@ def judge(
     texts = frozenset(lines)
     expected, got = by_line(expected, texts), by_line(got, texts)
     expected, got = _ageless(expected, wires, slack_ns), _ageless(got, wires, slack_ns)
+    got = in_either_order(expected, got, texts - wires, slack_ns)
     expected = demanded(expected, got, frozenset(panels), slack_ns)
     expected, got = at_the_end(expected, got, end_ns, slack_ns)
     verdict = compare(expected, got, tolerance)
@@ -121,6 +124,43 @@ def demanded(expected: Sequence[Sent], got: Sequence[Sent], wires: frozenset[str
         ):
             found.append(one)
     return found[::-1]
+
+
+def in_either_order(expected: Sequence[Sent], got: Sequence[Sent], wires: frozenset[str], slack_ns: int) -> list[Sent]:
+    """Levels of different lamps that go out together, in the order in which they were expected.
+
+    Which of two lamps is told first where both are due in one tick hangs on which of the two was thought of first.
+    Only direct levels of `wires` are moved, within `slack_ns`, and never past another word to the same lamp.
+    """
+    wanted: dict[str, deque[bytes]] = {wire: deque() for wire in wires}
+    for one in expected:
+        if one.wire in wires:
+            wanted[one.wire].append(one.data)
+    found = list(got)
+    places: dict[str, list[int]] = {wire: [] for wire in wires}
+    for n, one in enumerate(found):
+        if one.wire in wires:
+            places[one.wire].append(n)
+    for wire, at in places.items():
+        for place, n in enumerate(at):
+            if not wanted[wire]:
+                break
+            data = wanted[wire].popleft()
+            told = [n]
+            for later in at[place:]:
+                one, level = found[later], direct_level(found[later].data)
+                if one.t_ns - found[n].t_ns > slack_ns or level is None:
+                    break
+                if one.data == data:
+                    told = [*(k for k in at[place:] if k <= later)]
+                    break
+            addresses = [direct_level(found[k].data) for k in told]
+            if len({level[0] for level in addresses if level is not None}) == len(told) > 1:
+                last = found[told[-1]].data
+                for k, before in zip(told[:0:-1], told[-2::-1], strict=True):
+                    found[k] = msgspec.structs.replace(found[k], data=found[before].data)
+                found[n] = msgspec.structs.replace(found[n], data=last)
+    return found
 
 
 def at_the_end(

@@ -49,6 +49,17 @@ def test_values_and_their_order_on_a_wire_stay_exact() -> None:
     assert verdict(expected, [sent(1001, b"h01\n"), sent(1012, b"h03\n")])[0] == "failed"
 
 
+def test_levels_of_different_lamps_may_come_in_either_order_together_and_no_others() -> None:
+    one, two, again = b"h00E2\n", b"h06E2\n", b"h00C6\n"
+    expected = [sent(1000, one), sent(1029, two), sent(1058, again)]
+    assert verdict(expected, [sent(1001, two), sent(1030, one), sent(1060, again)]) == ("passed", True)
+    assert verdict(expected, [sent(1001, again), sent(1030, two), sent(1060, one)])[0] == "failed", "the same lamp"
+    apart = [sent(1000, one), sent(2000, two)]
+    assert verdict(apart, [sent(1001, two), sent(2001, one)])[0] == "failed"
+    asked = [sent(1000, one), sent(1029, b"h01A0\n")]
+    assert verdict(asked, [sent(1001, b"h01A0\n"), sent(1030, one)])[0] == "failed", "a question is no level"
+
+
 def test_a_wire_keeps_no_boundaries_so_lines_are_compared() -> None:
     expected = [sent(1000, b"h01\n"), sent(1010, b"h02\n")]
     assert verdict(expected, [sent(1003, b"h01\nh0"), sent(1012, b"2\n")]) == ("passed", True)
