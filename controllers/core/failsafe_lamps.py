@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from controllers.core.calendar_rules import Hours
+from controllers.core.calendar_rules import OFF, Hours
 from controllers.core.contract import Command, LampLevel, Publish
 from controllers.core.doubts import DARK, Doubts
 from controllers.core.dusk import TWILIGHT_NS, Dusk
@@ -254,7 +254,7 @@ class LampGate:
     def _read_calendar(self, now_ns: int) -> bool:
         """What the hours are now; True, for whoever has asked because something has changed."""
         dark = None if self.dusk is None else self.dusk.says_dark
-        hours = Hours("lit" if dark else "off")
+        hours = OFF  # of it only the levels count where the time is not known: the site's own
         if self._utc_offset_ns is None:
             self._light, self._edge_ns = "lit" if dark else "base", FOREVER_NS
         else:

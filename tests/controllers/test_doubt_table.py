@@ -150,6 +150,8 @@ def test_wall_time_not_known_and_dark_by_lux_lights_as_in_lit_hours() -> None:
     board = Board(None, lux=400)
     board.hear(asked=(LampLevel("lamp-3", FULL),))
     assert board.light() == [BASE, BASE, FULL]
+    assert board.gate.light == "lit"
+    assert Board(None).gate.light == "base"
 
 
 # --- controller stops cleanly
@@ -243,6 +245,10 @@ def test_lamps_that_stay_dark_are_one_stretch_for_the_neighbours_and_stand_in_th
     assert [body["doubt"] for body in board.published] == [[64_000, 64_000], [0, 64_000]]
     board.published.clear()
     alive = Publish("neighbour", {"kind": "alive", "doubts": {"radar-1": [0, 5]}})
+    assert list(board.gate.step((alive,), (), board.t_ns)) == [
+        Publish("neighbour", {"kind": "alive", "doubts": {"radar-1": [0, 5], "dark": [0, 64_000]}})
+    ]
+    assert list(Board(LIT).gate.step((alive,), (), board.t_ns)) == [alive], "nothing is dark there"
     odd = Publish("neighbour", {"kind": "alive", "doubts": "none"})
     rider = Publish("neighbour", {"kind": "rider", "id": 3})
     board.hear(asked=(alive, odd, rider))
