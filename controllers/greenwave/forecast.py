@@ -208,6 +208,8 @@ class Outlook:
         mark_ms = bound_ms(state, least_ms, most_ms)
         mark_ns = None if mark_ms is None else written_ns + mark_ms * NS_PER_MS
         if least_ms is not None and most_ms is not None and 0 <= most_ms - least_ms <= _EXACT_MS:
+            # how near its end a minimum is always right: that too
+            self._trust.claim(written_ns, state, {MIN: (written_ns + least_ms * NS_PER_MS, 0)})
             return mark_ns, False
         self._open = True
         said = self._said(state, written_ns, least_ms, most_ms)

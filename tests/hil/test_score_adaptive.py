@@ -11,7 +11,7 @@ from drivers.recording.provenance import Provenance
 from drivers.units import NS_PER_S
 from hil.importers.trace_file import write_feed
 from hil.peers.adaptive_controller import SAYS, AdaptiveWords, Says
-from hil.peers.signal_adaptive import TRACK, Rules
+from hil.peers.signal_adaptive import AMBER, GREEN, TRACK, AdaptiveCourse, Rules
 from hil.score import ScoreRequest, score
 from hil.score_feed import Disturbance
 
@@ -63,25 +63,37 @@ def test_late_and_lost_messages_cost_likely_times_little(scored: Any) -> None:
     assert after["wrong_colour_s"] < after["baseline"]["wrong_colour_s"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="five seconds before its end every phase is told to the second by its minimum, for what follows the road's "
-    "green is fixed; shown are 17 % (the maximum, where it kept two promises: 22 s too late), the minimum never",
-)
-def test_min_and_max_are_shown_at_least_as_truly_as_the_minimum_alone(scored: Any) -> None:
-    found = scored["min-max", False]
-    for horizon_s in (5, 10):
-        assert found[f"within_1s_at_{horizon_s}s"] >= found["baseline"][f"within_1s_at_{horizon_s}s"]
+@pytest.mark.parametrize("says", ["min-max", "min"])
+def test_bounds_alone_lead_to_ends_of_red_that_are_true_five_seconds_before(scored: Any, says: str) -> None:
+    found = scored[says, False]
+    assert found["wait_within_1s_at_5s"] > 0.6  # of fourteen reds, the first two or three without a record
+    assert found["upward_jumps"] == 0 < found["baseline"]["upward_jumps"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="five seconds before the end of red its minimum is right every time in this signal, ten seconds before "
-    "seldom; it has to keep its promise all through a phase to be told, so one red in five shows a number",
-)
-def test_a_minimum_alone_leads_to_numbers_learnt(scored: Any) -> None:
-    found = scored["min", False]
-    assert found["wait_within_1s_at_5s"] > 0.3
+def test_ten_seconds_before_not_even_the_minimum_of_the_controller_may_be_believed() -> None:
+    """Why a display that promises what is true in 70 of 100 cases says nothing then, and has not the share of ends that
+    one has that shows the minimum and takes it back: where the minimum says ten seconds, it is wrong every other time.
+    """
+    for go, minima in minima_of(600).items():
+        told = [
+            abs(least_ms - end_ms) <= 1100 for at_ms, least_ms, end_ms in minima if 9500 <= least_ms - at_ms < 10500
+        ]
+        assert len(told) > 20
+        assert sum(told) < 0.7 * len(told), go
+
+
+def minima_of(seconds: int) -> dict[bool, list[tuple[int, int, int]]]:
+    """(when, the end by the controller's minimum, the end) of the cycle track's go and waiting, five times a second."""
+    course, found = AdaptiveCourse(RULES), dict[bool, list[tuple[int, int, int]]]()
+    for at_ms in range(0, seconds * 1000, 200):
+        number = course.number_at(at_ms)
+        stage = course.stage(number)
+        go = stage.state(TRACK) in (GREEN, AMBER)
+        least_ms, end_ms = course.bounds_ms(stage, at_ms)[0], stage.end_ms
+        while ((stage := course.stage(number + 1)).state(TRACK) in (GREEN, AMBER)) == go:
+            number, least_ms, end_ms = number + 1, least_ms + course.length_ms(stage)[0], stage.end_ms
+        found.setdefault(go, []).append((at_ms, least_ms, end_ms))
+    return found
 
 
 def test_late_and_lost_messages_neither_darken_nor_lift_a_minimum_alone(scored: Any) -> None:
@@ -93,13 +105,31 @@ def test_states_alone_are_shown_by_their_colour(scored: Any) -> None:
     assert scored["states", False]["needless_dark_s"] == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the lengths of this signal are by chance, and what is uncertain is not told: 9 % of ends, 5 s before",
-)
-def test_states_alone_lead_to_numbers_learnt(scored: Any) -> None:
+def test_states_alone_lead_to_a_third_of_what_could_be_known_of_lengths_by_chance_and_no_number_rises(
+    scored: Any,
+) -> None:
+    """The bound: who knows the lengths of all phases of half an hour beforehand, and tells an end where 70 of 100 that
+    lasted so long end within a second of it, is right in so many cases five seconds before.
+    """
     found = scored["states", False]
-    assert found["within_1s_at_5s"] > 0.3
+    lengths_ms: dict[bool, list[int]] = {True: [], False: []}
+    ends: dict[bool, set[int]] = {True: set(), False: set()}
+    for go, minima in minima_of(1800).items():
+        ends[go] = {end_ms for _, _, end_ms in minima}
+    for go in (True, False):
+        for end_ms in ends[go]:
+            begun_ms = max((other for other in ends[not go] if other < end_ms), default=None)
+            if begun_ms is not None:
+                lengths_ms[go].append(end_ms - begun_ms)
+    right = asked = 0
+    for lengths in lengths_ms.values():
+        for length_ms in lengths:
+            left = [other - length_ms + 5000 for other in lengths if other > length_ms - 5000]
+            best_ms = max(left, key=lambda guess: sum(abs(other - guess) <= 1000 for other in left))
+            sure = sum(abs(other - best_ms) <= 1000 for other in left) >= 0.7 * len(left)
+            right, asked = right + (sure and abs(best_ms - 5000) <= 1000), asked + 1
+    assert right < 0.5 * asked
+    assert found["within_1s_at_5s"] > right / asked / 3
     assert found["upward_jumps"] == 0
 
 
@@ -114,11 +144,6 @@ def down_the_road(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return dict(found)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="hurry ran down to 0.0 s, was dark for a second, and is back with 0.2 s: the end has moved away. After it "
-    "ran out in a phase, a bar of that phase does not come back",
-)
 def test_the_countdown_down_the_road_never_jumps_up(down_the_road: dict[str, Any]) -> None:
     assert down_the_road["upward_jumps"] == 0
 
