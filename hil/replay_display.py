@@ -23,7 +23,7 @@ from hil.benches.in_process import InProcessBench
 from hil.case import Case, faults_of, known_faults, span_of
 from hil.collect_display import DisplayCollector
 from hil.driving import Drive
-from hil.faults.plan import Faults, planned
+from hil.faults.plan import Faults, fits_bench, planned
 from hil.faults.span import check_names, read_by_hand
 from hil.fitting import check_display
 from hil.judge.alignment import Tolerance
@@ -209,6 +209,7 @@ def _bench(
     message_format: str,
     faults: Faults,
 ) -> tuple[SentLog, DisplayCollector, DisplayBench, Recording]:
+    fits_bench(faults, request.bench)
     logs: list[SentLog] = []
     collectors: list[DisplayCollector] = []
     recorder = recording(request)

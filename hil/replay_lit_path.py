@@ -23,7 +23,7 @@ from hil.benches.lit_path import ListedRiders, LitPathBench
 from hil.case import Case, faults_of, known_faults, riders_of, span_of
 from hil.collect import PathCollector
 from hil.driving import Drive, HourMeter, read_snapshot, snapshot_bytes
-from hil.faults.plan import planned
+from hil.faults.plan import fits_bench, planned
 from hil.faults.span import check_names, read_by_hand
 from hil.fitting import check_path
 from hil.judge.account import path_account
@@ -75,6 +75,7 @@ def with_range(site: LightingSite, range_m: float | None) -> LightingSite:
 def case_run(case: Case, origin: str, site: LightingSite, request: Request, sinks: Any) -> LitRun:
     """A case on its site."""
     faults = faults_of(case, origin, path_faults(site, request.board), by_hand=request.faults, window=request.window)
+    fits_bench(faults, request.bench)
     bench = LitPathBench(
         with_range(site, request.range_m),
         ListedRiders(riders_of(case, origin)),

@@ -22,7 +22,7 @@ from drivers.units import NS_PER_MS, NS_PER_S
 from hil.benches.in_process import InProcessBench, Slot
 from hil.case import known_faults
 from hil.driving import Drive
-from hil.faults.plan import Faults, planned
+from hil.faults.plan import Faults, fits_bench, planned
 from hil.faults.span import PEER_KINDS, check_names, read_by_hand
 from hil.faults.wire import disturbed
 from hil.fitting import check_path
@@ -127,7 +127,9 @@ class TraceBench:
         spans = [read_by_hand(word) for word in request.faults]
         known = known_faults(self.contents, list(self.boards))
         check_names(spans, known | dict.fromkeys((*PEER_KINDS, "brown-out"), ()), "--fault")
-        return planned(spans)
+        found = planned(spans)
+        fits_bench(found, request.bench)
+        return found
 
     def _live_peers(self, site: LightingSite, far: dict[str, MemoryLink], request: Request) -> dict[str, Peer]:
         """Gateways that answer for themselves, by wire, in place of the recorded answers. Raises InputError."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from drivers.errors import InputError
 from drivers.links.memory import MemoryLink
 from drivers.units import NS_PER_MS
 from hil.faults.span import FaultSpan
@@ -38,6 +39,15 @@ class Faults(msgspec.Struct, frozen=True):
         """The peer's end of wire ``board/wire`` as the peer is to have it: `link` itself, or with its faults."""
         faults = self.wires.get(name)
         return FaultyWire(link, faults, name=name, content=content, seed=seed) if faults else link
+
+
+def fits_bench(faults: Faults, bench: str) -> None:
+    """Raises InputError for what a bench cannot do: nobody sets the clock of a board that is elsewhere."""
+    if faults.clocks and bench != "in-process":
+        raise InputError(
+            f"wrong-clock: not on --bench {bench}: its boards take their own time after the start; "
+            "use --bench in-process, or set the board's clock by hand"
+        )
 
 
 def planned(

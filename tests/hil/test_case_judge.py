@@ -155,6 +155,13 @@ def test_a_window_starts_the_boards_cold_where_it_begins(leeze_hil: Any, ride: P
     assert not (ride / "reference.txt").exists()
 
 
+def test_a_fault_that_a_bench_cannot_do_is_refused_before_anything_starts(leeze_hil: Any, new_case: Any) -> None:
+    case = new_case("ride", SHORT_RIDE)
+    ran = leeze_hil("replay", case, "--bench", "process", "--fault", "wrong-clock:west:1-2:by_ms=60000")
+    assert ran.code == 2
+    assert "wrong-clock: not on --bench process" in ran.err
+
+
 def test_every_shipped_case_has_a_paper_a_window_where_it_is_long_and_references() -> None:
     for name, folder in shipped().items():
         case = load_case(folder)
