@@ -113,6 +113,8 @@ class CaseItem(pytest.Item):
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """The explanation, without a traceback of the rig's insides."""
         told = getattr(excinfo.value, "told", None)
+        if type(excinfo.value).__name__ == "InputError":  # drivers.errors is not loaded for this
+            told = str(excinfo.value)
         return told if told is not None else super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

@@ -155,6 +155,30 @@ def test_a_window_starts_the_boards_cold_where_it_begins(leeze_hil: Any, ride: P
     assert not (ride / "reference.txt").exists()
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "dropped:west/radar-1:5-30:pct=40",
+        "delayed:west/radar-1:5-30:by_ms=250",
+        "corrupted:west/radar-2:5-30:pct=50",
+        "stuck:west/radar-1:10-30",
+        "duplicated:west/dali:0-30:pct=50",
+        "brown-out:west:12-15",
+        "wrong-clock:west:12-30:by_ms=61200000",
+    ],
+)
+def test_faults_give_the_same_bytes_with_and_without_skipping_and_again(new_case: Any, fault: str) -> None:
+    from hil.outcome import Request
+    from hil.replay import replay
+
+    subject = str(new_case("ride", SHORT_RIDE))
+    digests = [
+        replay(Request(subject=subject, faults=faults, skip=skip, rules=False), lambda *told: None).result.digest
+        for faults, skip in (((fault,), True), ((fault,), False), ((fault,), True), ((), True))
+    ]
+    assert digests[0] == digests[1] == digests[2] != digests[3]
+
+
 def test_a_fault_that_a_bench_cannot_do_is_refused_before_anything_starts(leeze_hil: Any, new_case: Any) -> None:
     case = new_case("ride", SHORT_RIDE)
     ran = leeze_hil("replay", case, "--bench", "process", "--fault", "wrong-clock:west:1-2:by_ms=60000")
