@@ -1,9 +1,9 @@
 """The tables of docs/kanalpromenade.md, as Markdown: both counters, radar ranges, calendars, faults, the account.
 
 ``python -m tests.benchmarks kanalpromenade`` takes a day of each counter, ``--weeks 4`` all four weeks (ranges,
-calendars and faults a week each). Two runs go side by side. With ``--keep FOLDER`` each run's result is written there
-as JSON, and those that are there are taken as they are, so that a broken-off command goes on. Passages by day, more
-than 40 minutes from lit hours, are left out: nothing is counted then.
+calendars and faults some days each; see `specs`). Two runs go side by side. With ``--keep FOLDER`` each run's result is
+written there as JSON, and those that are there are taken as they are, so that a broken-off command goes on. Passages by
+day, more than 40 minutes from lit hours, are left out: nothing is counted then.
 """
 
 from __future__ import annotations
@@ -69,29 +69,30 @@ class Spec(msgspec.Struct, frozen=True):
 
 
 def specs(weeks: int | None) -> list[Spec]:
-    """All runs of the tables, those first that matter most."""
-    whole = ("2024-02-19", "2024-03-17") if weeks else ("2024-02-20", "2024-02-20")
-    week = ("2024-02-19", "2024-02-25") if weeks else whole
+    """All runs of the tables; `weeks` None: a day each."""
+    day = ("2024-02-20", "2024-02-20")
+    whole = ("2024-02-19", "2024-03-17") if weeks else day
     found = [Spec(f"main {counter}", counter, *whole) for counter in COUNTERS]
-    ranges = {
-        counter: [Spec(f"range {counter} {range_m}", counter, *week, range_m=range_m) for range_m in (40, 14, 100)]
-        for counter in COUNTERS
-    }
-    found += ranges["Abschnitt_6"]
-    days = ("2024-02-26", "2024-03-03") if weeks else ("2024-02-29", "2024-02-29")
+    always = "0-9999999"
+    for name, more in (
+        ("nothing", {}),
+        ("radar dead", {"faults": (f"radar-silent:west/radar-3:{always}",)}),
+        ("handover lost", {"faults": (f"messages-lost::{always}",)}),
+        ("controller restarted", {"evenings": "restart:west"}),
+        ("gateway dead", {"faults": (f"gateway-silent:west/dali:{always}",), "left_out": tuple(sorted(WEST))}),
+        ("rain", {"clutter_per_h": 60}),
+    ):
+        found.append(Spec(f"fault {name}", "Dingstiege", *day, **more))  # type: ignore[arg-type]
+    for counter, days in (("Dingstiege", day), ("Abschnitt_6", ("2024-02-19", "2024-02-21"))):
+        found += [
+            Spec(f"range {counter} {range_m}", counter, *(days if weeks else day), range_m=range_m)
+            for range_m in (14, 40, 100)
+        ]
+    days = ("2024-02-28", "2024-03-01") if weeks else ("2024-02-29", "2024-02-29")
     found += [
         Spec(f"calendar {kind}", "Abschnitt_6", *days, calendar=kind) for kind in ("other-sections", "rieselfelder")
     ]
-    end = "0-9999999"
-    for name, more in (
-        ("radar dead", {"faults": (f"radar-silent:west/radar-3:{end}",)}),
-        ("handover lost", {"faults": (f"messages-lost::{end}",)}),
-        ("controller restarted", {"evenings": "restart:west"}),
-        ("gateway dead", {"faults": (f"gateway-silent:west/dali:{end}",), "left_out": tuple(sorted(WEST))}),
-        ("rain", {"clutter_per_h": 60}),
-    ):
-        found.append(Spec(f"fault {name}", "Abschnitt_6", *week, **more))  # type: ignore[arg-type]
-    return found + ranges["Dingstiege"]
+    return found
 
 
 def run(weeks: int | None = None, keep: Path | None = None) -> dict[str, object]:
@@ -272,7 +273,8 @@ def _main_table(counter: str, found: Mapping[str, Any]) -> None:
             lambda rule: f"{found['false_lightings'][rule] / found['account']['nights']:.1f}",
         ),
     ]
-    print(f"**{counter.replace('_', ' ')}** (revision {found['revision']})\n")
+    told = f"{found['account']['nights']} nights, revision {found['revision']}"
+    print(f"**{counter.replace('_', ' ')}** ({told})\n")
     _table(["", *RULES.values()], [[name, *(cell(rule) for rule in RULES)] for name, cell in lines])
 
 
@@ -354,15 +356,15 @@ def _calendar_table(results: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _fault_table(results: Mapping[str, Mapping[str, Any]]) -> None:
-    sound = results["range Abschnitt_6 40"]
+    sound = results["fault nothing"]
     rows = []
-    for label, found in [("nothing", sound)] + [
-        (label.removeprefix("fault "), found) for label, found in results.items() if label.startswith("fault ")
-    ]:
+    for label, found in results.items():
+        if not label.startswith("fault "):
+            continue
         energy = found["energy_wh"]["leeze"]
         rows.append(
             [
-                label,
+                label.removeprefix("fault "),
                 f"{found['lit_in_time']['leeze']:,} of {found['riders']['leeze']:,}",
                 f"{_share(found['lit_share']['leeze'])} ({found['lit_share_low95']['leeze'] * 100:.2f})",
                 _share(found["full_at_10m_share"]["leeze"]),
