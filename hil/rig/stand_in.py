@@ -55,7 +55,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: float = 2.0
     jitter_ms: float = 0.2
     stated_uncertainty_ms: float = 1.0
-    slack_ms: int = 100
+    slack_ms: int = 200
     wrong: Wrong = Wrong()
 
 
