@@ -231,11 +231,11 @@ class RealTimeBench(InProcessBench):
             slot = next((slot for slot in self.slots if slot.name == board), None)
             if slot is not None and wire in slot.links:
                 port.heard = self._heard(slot, wire)
-        now_ns = self.clock.now_ns()
-        begin_ns = -(-(now_ns + self.lead_ns + 5 * NS_PER_MS) // self.grid_ns) * self.grid_ns
-        self.clock.sleep_until_ns(begin_ns - self.lead_ns)
         fed = [board.period_ms for board in self.boards.values() if board.product == "greenwave"]
         after_ns = min(fed, default=0) * NS_PER_MS // AFTER
+        lead_ns = self.lead_ns + after_ns
+        begin_ns = -(-(self.clock.now_ns() + lead_ns + 5 * NS_PER_MS) // self.grid_ns) * self.grid_ns
+        self.clock.sleep_until_ns(begin_ns - lead_ns)
         self.start_ns = begin_ns - after_ns - self.from_ns // self.speed
         for slot in self.slots:
             self.power_on(slot, self.from_ns)
