@@ -64,7 +64,7 @@ def test_at_first_nobody_is_known_and_nothing_counted() -> None:
     state = west.riders.snapshot()
     assert (state["tracks"], state["next_id"], state["frozen"]) == ([], 1, [])
     assert state["counts"] == dict.fromkeys(COUNTED, 0)
-    assert state["last"] == dict.fromkeys(("radar-1", "radar-2", "radar-3"), [-1, 0, 0])
+    assert state["last"] == {radar: [-1, 0, 0] for radar in ("radar-1", "radar-2", "radar-3")}
     assert [west.riders.doubtful_mm(radar) for radar in state["last"]] == [None] * 3
 
 
