@@ -70,8 +70,8 @@ def add_rig(verbs: Any) -> None:
     )
     one.add_argument("--latency-ms", type=float, default=2.0, help="of each adapter, each way (default: %(default)s)")
     one.add_argument("--jitter-ms", type=float, default=0.2, help="give or take (default: %(default)s)")
-    one.add_argument("--stated-ms", type=float, default=1.0, help="uncertainty that the file states")
-    one.add_argument("--slack-ms", type=int, default=200, help="of the rig file (default: %(default)s)")
+    one.add_argument("--stated-ms", type=float, default=3.0, help="uncertainty that the file states")
+    one.add_argument("--slack-ms", type=int, default=100, help="of the rig file (default: %(default)s)")
     one.add_argument("--wrong", metavar="JSON", default="{}", help='what is wrong, e.g. {"dead": "west/radar-1"}')
 
 

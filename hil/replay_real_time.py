@@ -87,7 +87,7 @@ def judged_in_real_time(
     bench = place.made[-1]
     messages = [f"{slot.name}/{wire}" for slot in bench.slots for wire in bench.messages(slot.name)]
     quiet = [re.escape(name) for name in bench.unjudged()]
-    tolerance = loosened(tolerance, bench.slack_ns, log.period_ns)
+    tolerance = loosened(tolerance, bench.slack_ns + bench.report_ns(), log.period_ns)
     tolerance = msgspec.structs.replace(tolerance, ignore=(*tolerance.ignore, *quiet))
     verdict, certain = judge(
         expected,

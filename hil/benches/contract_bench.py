@@ -24,6 +24,7 @@ from drivers.links.tap import Sink
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.benches.in_process import InProcessBench, Slot
 from hil.benches.lateness import Lateness
+from hil.peers.radar import REPORT_NS
 from hil.report.result import Measurement
 
 LOOK_NS = 20 * NS_PER_MS
@@ -195,6 +196,11 @@ class RealTimeBench(InProcessBench):
     def panels(self, board: str) -> list[str]:
         """The wires of a board whose frames stand until the next."""
         return [wire for wire, what in contents(self.boards[board]).items() if what == "panel"]
+
+    def report_ns(self) -> int:
+        """The time between two reports of the boards' radars; 0 without. What just misses one waits for the next."""
+        radars = any(part_name(said) == "ld2451" for board in self.boards.values() for said in board.devices.values())
+        return REPORT_NS if radars else 0
 
     def unjudged(self) -> list[str]:
         """Wires (``board/wire``) whose bytes belong to no reference."""

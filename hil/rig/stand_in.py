@@ -54,8 +54,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     sites: tuple[str, ...] = ("kanalpromenade-reference", "leezenflow-hoerstertor")
     latency_ms: float = 2.0
     jitter_ms: float = 0.2
-    stated_uncertainty_ms: float = 1.0
-    slack_ms: int = 200
+    stated_uncertainty_ms: float = 3.0
+    slack_ms: int = 100
     wrong: Wrong = Wrong()
 
 
