@@ -55,7 +55,7 @@ def test_a_key_that_does_not_apply_is_absent(leeze_hil: Any, ride: Path, signal:
     lamps, display = leeze_hil("replay", ride, "--json").result, leeze_hil("replay", signal, "--json").result
     assert lamps.keys() - display.keys() == {
         "radar_frames", "us_per_frame", "riders", "lit_in_time", "lit_share", "lit_share_low95", "full_at_10m_share",
-        "lamp_s_above_base", "energy_wh",
+        "lamp_s_above_base", "energy_wh", "raised", "switched_on", "false_lightings", "account",
     }  # fmt: skip
     assert display.keys() - lamps.keys() == {"groups"}
     assert set(lamps["energy_wh"]) == {"leeze", "always_on", "present", "present_no_standby", "oracle"}
