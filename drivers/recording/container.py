@@ -88,6 +88,7 @@ class ContainerWriter:
         self._chunk_size_b, self._chunk_ns = chunk_size_b, chunk_ns
         self._chunk_due_ns = FOREVER_NS
         self._written_b = 0
+        self._crc = 0  # of all of it
         self._buffer = bytearray()
         self._index: list[list[int]] = [[]]  # per channel of the open chunk: log time, offset, log time, offset, ...
         self._counts: list[int] = [0]  # messages per channel in finished chunks
@@ -200,6 +201,7 @@ class ContainerWriter:
     def _write(self, data: bytes | bytearray) -> None:
         self._out += data
         self._written_b += len(data)
+        self._crc = zlib.crc32(data, self._crc)
 
     def _drain(self) -> None:
         """Hand what waits to the operating system."""
@@ -261,7 +263,7 @@ class ContainerWriter:
         self._drain()
 
     def _finish(self) -> None:
-        self._write(_packed(DataEnd(data_section_crc=0)))
+        self._write(_packed(DataEnd(data_section_crc=self._crc)))
         summary_b = self._written_b
         summary = bytearray()
         offsets = bytearray()

@@ -37,7 +37,7 @@ from drivers.recording.events import (
     WireBytes,
 )
 from drivers.recording.provenance import Provenance
-from drivers.recording.walk import DAMAGE, RecordWalk, opened
+from drivers.recording.walk import DAMAGE, RecordWalk, checksum, opened
 from drivers.recording.writer import CONTROLLER_METADATA, METADATA, RAW
 
 _MESSAGE_FRONT = struct.Struct("<BQH4xQ8x")
@@ -132,12 +132,17 @@ class TraceReader:
         self._makers: dict[int, Maker] = {}
         self._wanted: Sequence[str] = ()
         self._checked: list[bool] = []
+        self._sound: bool | None = None
+        self._data_crc = 0
         walk = RecordWalk(path)
-        for opcode, body in walk.records((Opcode.CHANNEL, Opcode.METADATA)):
+        for opcode, body in walk.records((Opcode.CHANNEL, Opcode.METADATA, Opcode.DATA_END)):
             if opcode == Opcode.CHANNEL:
                 self._add_channel(body)
-            else:
+            elif opcode == Opcode.METADATA:
                 self._add_metadata(body)
+            elif len(body) >= 4:
+                self._data_crc = int.from_bytes(body[:4], "little")
+        self._data_end_b = walk.data_end_b
         if any(self._checked):  # who writes one check writes all of them
             self._bad_metadata += self._checked.count(False)
         self.complete, self.note, self.skipped_bytes = walk.complete, walk.note, walk.skipped_bytes
@@ -184,6 +189,16 @@ class TraceReader:
             else:
                 yield from self._inside(RECORD_HEAD.pack(opcode, len(body)) + body)
         self.damaged |= walk.damaged
+        counted = self.bad_chunks or self.bad_messages or walk.skipped_bytes
+        if not counted and (walk.damaged or not self._is_sound()):
+            self._bad()  # a record that looks like another, or longer than it is: nothing else missed it
+
+    def _is_sound(self) -> bool:
+        """The checksum over all data holds; a file that was cut has none, and those of others may have none."""
+        if self._sound is None:
+            wanted = self._data_crc
+            self._sound = not wanted or checksum(self.path, self._data_end_b) == wanted
+        return self._sound
 
     def _inside(self, records: bytes) -> Iterator[Event]:
         """The events of one chunk."""

@@ -70,6 +70,8 @@ class RecordWalk:
         self.damaged = False
         """Something in the middle had to be passed over; a file that was cut is not damaged."""
         self.chunks = 0
+        self.data_end_b = 0
+        """Where the data ends, behind the last chunk; 0 until `records` has come there."""
 
     def records(self, wanted: Container[int]) -> Iterator[Record]:
         """Every record whose opcode is wanted."""
@@ -122,7 +124,8 @@ class RecordWalk:
                 if opcode == Opcode.FOOTER:
                     self._footer(end, size_b)
                     return
-                data_ended |= opcode == Opcode.DATA_END
+                if opcode == Opcode.DATA_END:
+                    data_ended, self.data_end_b = True, at
                 before, at = at, end
 
     def _open(self) -> BinaryIO:
@@ -147,6 +150,16 @@ class RecordWalk:
             self.note = f"ends at byte {size_b} inside the closing magic"
         else:
             self.complete = True
+
+
+def checksum(path: Path, size_b: int) -> int:
+    """CRC-32 of the first `size_b` bytes of a file, as its DataEnd says it. Raises OSError."""
+    crc = 0
+    with path.open("rb") as stream:
+        while size_b > 0 and (data := stream.read(min(size_b, _WINDOW_B))):
+            crc = zlib.crc32(data, crc)
+            size_b -= len(data)
+    return crc
 
 
 def opened(body: bytes, decompressor: zstandard.ZstdDecompressor | None = None) -> bytes:

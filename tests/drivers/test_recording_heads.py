@@ -57,3 +57,21 @@ def _read(path: Path) -> tuple[bool, object, object, object, object]:
     said = bool(reader.bad_chunks or reader.bad_messages or reader.skipped_bytes or not reader.complete)
     about = {key: reader.controller.get(key) for key in ("site", "board")}  # a check whose name is hit is a further key
     return said, events, reader.wires, reader.provenance, about
+
+
+def test_no_bit_of_a_small_file_can_be_turned_unsaid(tmp_path: Path) -> None:
+    path = tmp_path / "one.mcap"
+    with TraceWriter(path, Provenance(period_ns=20_000_000, base_ns=1_772_000_000_000_000_000)) as writer:
+        writer.controller({"site": "kanalpromenade", "board": "lamp"})
+        writer.bytes_passed(writer.add_wire("lamp", "radar-1", "rx", "ld2451", b"idle"), b"frame", 1_000_000)
+    whole, data = _read(path), path.read_bytes()
+    unsaid = []
+    for at in range(8, len(data), 3):  # every third byte, every bit of it in turn
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1 << at // 3 % 8]) + data[at + 1 :])
+        try:
+            found = _read(path)
+        except InputError:
+            continue
+        if found[1:] != whole[1:] and not found[0]:
+            unsaid.append(at)
+    assert unsaid == []
