@@ -15,7 +15,7 @@ from controllers.core.failsafe_lamps import LampGate
 from controllers.core.lamp_slope import DROP_LEVELS, DROP_NS, LampSlope
 from controllers.core.overrides import LONGEST_MS, Overrides
 from drivers.codecs.dali import level_for_ppm
-from drivers.quantities import DeviceHealth, Illuminance, LampStatus, Message, WallTime
+from drivers.quantities import DeviceHealth, Illuminance, LampStatus, Message, Quantity, SignalState, WallTime
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 BASE, FULL = 170, 254
@@ -192,6 +192,56 @@ def test_only_a_list_of_doubts_is_completed_by_lamps_that_stay_dark() -> None:
 def test_with_all_lamps_shining_a_list_passes_as_it_is() -> None:
     alive = Publish("west", {"kind": "alive", "doubts": {}})
     assert awake().step((alive,), (), 2)[0] is alive
+
+
+NONE_OF_ITS_BUSINESS = [
+    SignalState(5, "feed", 4070, 7, 0, None, ()),
+    Illuminance(5, "lux", 0),
+    LampStatus(5, "lamp-1", 99),
+    LampStatus(5, "nobody", 99),
+    DeviceHealth(5, "nobody", False),
+    Message(5, "neighbour", {"kind": "rider"}),
+    Message(5, "commissioning", {"kind": "rider"}),
+]
+
+
+@pytest.mark.parametrize("value", NONE_OF_ITS_BUSINESS)
+def test_what_is_none_of_its_business_leaves_even_the_order_of_commands_alone(value: Quantity) -> None:
+    made, alive = awake(), Publish("west", {"kind": "alive", "doubts": {}})
+    asked = (LampLevel("lamp-2", 200), alive, LampLevel("lamp-1", 180))
+    assert tuple(made.step(asked, (value,), 5)) == asked
+    made = awake(edge_ns=10**18 + 9)
+    made.wake_ns = 5  # woken early, for nothing
+    assert tuple(made.step(asked, (), 5)) == asked
+    assert made.wake_ns == 9
+
+
+def test_a_level_said_again_begins_no_sinking() -> None:
+    made = awake()
+    made.step((LampLevel("lamp-1", FULL),), (), 10)
+    before = made.snapshot()
+    assert list(made.step((LampLevel("lamp-1", FULL),), (), 5 * NS_PER_S)) == []
+    assert made.snapshot() == before
+
+
+def test_where_the_hours_full_is_below_base_full_is_what_the_hours_say() -> None:
+    made = awake(Hours("lit", None, 0.5), drop_levels=FULL)
+    dim = level_for_ppm(5_000)
+    assert dim < BASE
+    assert levels(made.step((LampLevel("lamp-1", FULL), LampLevel("lamp-2", FULL - 1)), (), 5)) == {"lamp-1": dim}
+
+
+def test_an_edge_of_the_calendar_does_not_end_the_wait_for_gear() -> None:
+    made = gate(edge_ns=10**18 + 77)
+    made.step((), (WallTime(0, "wall", 10**18, True),), 0)
+    assert list(made.step((), (), 77)) == []
+    assert made.snapshot()["waiting"] == sorted(LAMPS)
+
+
+def test_who_waits_for_no_gear_writes_at_the_second_step_of_the_same_moment() -> None:
+    made = gate(take_over_ns=0)
+    assert list(made.step((), (), 0)) == []
+    assert levels(made.step((), (), 0)) == dict.fromkeys(LAMPS, BASE)
 
 
 # --- light by the sensor
