@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_crowd_in_order_of_time_and_another_seed_an
 
 
 def test_an_hour_that_the_clocks_skip_holds_nobody() -> None:
-    spring = list(passages(date(2024, 3, 31), 1, Crowd(riders_a_day=100_000), 1))
+    spring = list(passages(date(2024, 3, 31), 1, Crowd(riders_a_day=3_000), 1))
     assert spring
     assert all(a.utc_s <= b.utc_s for a, b in pairwise(spring))
 
@@ -111,12 +111,12 @@ def test_a_crowd_with_clutter_is_replayed_and_clutter_is_no_rider(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     crowd, rain = tmp_path / "crowd.traffic", tmp_path / "rain.traffic"
-    main(["traffic", "make", "-o", str(crowd), "--days", "1", "--riders-a-day", "60", "--seed", "2"])
+    main(["traffic", "make", "-o", str(crowd), "--days", "1", "--riders-a-day", "2000", "--seed", "2"])
     assert main(["traffic", "clutter", str(crowd), "-o", str(rain), "--per-h", "30"]) == 0
     found = []
     for path in (crowd, rain):
         capsys.readouterr()
-        assert main(["replay", str(path), "--json", "--seconds", "25000"]) == 0
+        assert main(["replay", str(path), "--json", "--seconds", "6000"]) == 0
         found.append(json.loads(capsys.readouterr().out))
     dry, wet = found
     assert wet["riders"] == dry["riders"]
