@@ -57,7 +57,7 @@ class WatchdogOutput:
 
     The loop calls `feed` at every tick at which all is well; `wake_ns` makes it come around often enough. `advance`
     does not feed: it notices that nobody did, and emits DeviceHealth. A `guard` may withhold the feed, so that the
-    relay drops, and is told a second after it has been fed again.
+    relay drops, and is told a second after it has been fed again: at a tick of its own, which `wake_ns` asks for.
 
     Args:
         name: on its board, e.g. ``"watchdog"``.
@@ -118,12 +118,12 @@ class WatchdogOutput:
             return
         if now_ns < self._due_ns:
             return
-        self._due_ns = self.wake_ns = now_ns + self._renew_ns
+        self._next_feed(now_ns + self._renew_ns)
         level = 1 - self._level if self.mode == "pulse" else self._active
         try:
             self._link.write(self._said[level], now_ns)
         except LinkLost as error:
-            self._due_ns = self.wake_ns = now_ns + self._again_ns  # a wire that is just being opened is soon there
+            self._next_feed(now_ns + self._again_ns)  # a wire that is just being opened is soon there
             self._again_ns = min(2 * self._again_ns, self._renew_ns)
             self._health(now_ns, error.detail)
             return
@@ -133,14 +133,20 @@ class WatchdogOutput:
         self._fed_ns = now_ns
         self._health(now_ns, "")
 
+    def _next_feed(self, due_ns: int) -> None:
+        self._due_ns = due_ns
+        self.wake_ns = min(due_ns, self._restored_ns)
+
     def _is_withheld(self, guard: PowerGuard, now_ns: int) -> bool:
         before, self._withheld = self._withheld, guard.withholds()
         if self._withheld:
             self._restored_ns = FOREVER_NS
         elif before:
             self._restored_ns = now_ns + RESTORED_NS
+            self._next_feed(self._due_ns)
         elif now_ns >= self._restored_ns:
             self._restored_ns = FOREVER_NS
+            self._next_feed(self._due_ns)
             guard.restored(now_ns)
         return self._withheld
 

@@ -160,6 +160,70 @@ def test_before_its_wake_it_changes_nothing_and_leaving_ticks_out_gives_the_same
     assert every_said == some_said
 
 
+class Guard:
+    """Withholds at the ticks it is told, and keeps when it heard that the power is back."""
+
+    def __init__(self) -> None:
+        self.withheld = False
+        self.told_ns: list[int] = []
+
+    def withholds(self) -> bool:
+        return self.withheld
+
+    def restored(self, now_ns: int) -> None:
+        self.told_ns.append(now_ns)
+
+
+def test_a_guard_is_told_a_second_after_the_power_is_back_although_no_other_tick_is_due_then() -> None:
+    device, _, _, _ = relay(hold_ms=60_000)
+    device.guard = guard = Guard()
+    device.feed(0)
+    guard.withheld = True
+    device.feed(100 * MS)
+    guard.withheld = False
+    device.feed(200 * MS)
+    assert device.wake_ns == 200 * MS + NS_PER_S
+    device.feed(1_180 * MS)
+    assert guard.told_ns == []
+    device.advance(1_200 * MS)
+    device.feed(1_200 * MS)
+    assert guard.told_ns == [1_200 * MS]
+    assert device.wake_ns == 15 * NS_PER_S, "only the next feed is due"
+
+
+@given(
+    st.sampled_from(["pulse", "level"]),
+    st.sampled_from([100, 300, 1_000, 9_000]),
+    st.lists(st.tuples(st.booleans(), st.integers(1, 80)), min_size=1, max_size=10),
+)
+def test_fed_at_every_tick_or_only_at_those_that_are_due_a_guarded_relay_does_the_same(
+    mode: str, hold_ms: int, spans: list[tuple[bool, int]]
+) -> None:
+    """A tick runs when the guard changes its mind too: a bus that is lost or back emits its health."""
+    every, every_rig, every_said, _ = relay(mode=mode, hold_ms=hold_ms)
+    some, some_rig, some_said, _ = relay(mode=mode, hold_ms=hold_ms)
+    every.guard, some.guard = one, other = Guard(), Guard()
+    withheld = [withholds for withholds, ticks in spans for _ in range(ticks)]
+    for number, withholds in enumerate(withheld):
+        now_ns = number * TICK
+        changes = number == 0 or withholds != one.withheld
+        one.withheld = other.withheld = withholds
+        if not changes and now_ns < every.wake_ns:
+            before = every.snapshot()
+            every.advance(now_ns)
+            every.feed(now_ns)
+            assert every.snapshot() == before
+        else:
+            every.advance(now_ns)
+            every.feed(now_ns)
+        if changes or some.wake_ns <= now_ns:
+            some.advance(now_ns)
+            some.feed(now_ns)
+    assert one.told_ns == other.told_ns
+    assert list(every_rig.heard) == list(some_rig.heard)
+    assert (every_said, every.snapshot()) == (some_said, some.snapshot())
+
+
 def test_a_snapshot_in_the_middle_goes_on_as_the_original() -> None:
     device, rig, _, _ = relay(hold_ms=500)
     go_on(device, rig, 0, 700 * MS)
