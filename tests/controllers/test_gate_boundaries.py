@@ -242,6 +242,7 @@ def test_who_waits_for_no_gear_writes_at_the_second_step_of_the_same_moment() ->
     made = gate(take_over_ns=0)
     assert list(made.step((), (), 0)) == []
     assert levels(made.step((), (), 0)) == dict.fromkeys(LAMPS, BASE)
+    assert made.wake_ns == FOREVER_NS
 
 
 # --- light by the sensor
