@@ -113,7 +113,7 @@ def _rig_stand_in(said: argparse.Namespace) -> int:
     import msgspec
 
     from drivers.clock import SystemClock
-    from hil.replay_real_time import interrupts_raise
+    from hil.interrupts import interrupts_raise
     from hil.rig.stand_in import Plan, StandIn, Wrong
 
     try:

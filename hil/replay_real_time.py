@@ -6,12 +6,8 @@ What is wrong with the rig makes the verdict blocked, what is wrong with the boa
 from __future__ import annotations
 
 import re
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import msgspec
@@ -21,6 +17,7 @@ from drivers.errors import InputError
 from drivers.links.tap import Sink
 from drivers.units import NS_PER_MS, NS_PER_S
 from hil.benches.contract_bench import Blocked, BoardDied, RealTimeBench, span_error
+from hil.interrupts import interrupts_raise, no_interrupts
 from hil.judge.alignment import Tolerance
 from hil.judge.compare import Verdict
 from hil.judge.real_time import judge, loosened
@@ -181,39 +178,3 @@ def _measured(outcome: Outcome, bench: RealTimeBench, request: Request) -> Outco
             notes=(*result.notes, *bench.notes()),
         ),
     )
-
-
-class _EndAsked(KeyboardInterrupt):
-    """SIGTERM, SIGHUP: as Ctrl-C, so that everything is put back."""
-
-
-@contextmanager
-def interrupts_raise() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a run as Ctrl-C does. Does nothing outside the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def asked(number: int, frame: FrameType | None) -> None:
-        raise _EndAsked
-
-    before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def no_interrupts() -> Iterator[None]:
-    """While things are put back, a second Ctrl-C waits."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

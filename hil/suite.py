@@ -171,8 +171,8 @@ def _in_parallel(asked: SuiteRequest, cases: Sequence[str], clock: SystemClock) 
 
 def one() -> None:
     """A process of the suite: the request as JSON, and where the result goes."""
+    from hil.interrupts import interrupts_raise
     from hil.replay import replay
-    from hil.replay_real_time import interrupts_raise
 
     asked = msgspec.json.decode(sys.argv[1], type=SuiteRequest)
     with interrupts_raise():

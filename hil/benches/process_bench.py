@@ -30,6 +30,7 @@ from hil.benches.process_boards import (
 )
 from hil.benches.process_ports import BrokerPort, LinesPort, PanelPort, PtyPort
 from hil.benches.process_program import READY_NS, Program, before_others, environment, run_words
+from hil.interrupts import undisturbed
 from hil.report.result import Measurement
 
 LONGEST_REST_MS = 500
@@ -46,6 +47,12 @@ class ProcessBench(RealTimeBench):
     def make_ready(self) -> None:
         """Broker, ports, files, programs; then wait for all of them."""
         begun_ns = self.clock.now_ns()
+        with undisturbed():
+            self._make()
+        self._wait_ready(begun_ns + READY_NS)
+        self.ready_ns = self.clock.now_ns() - begun_ns
+
+    def _make(self) -> None:
         self._stack = ExitStack()
         self._i2c: dict[str, dict[str, str]] = {}
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="leeze-bench-")))
@@ -66,8 +73,6 @@ class ProcessBench(RealTimeBench):
             self._stack.callback(program.stop)
             self.remote[name] = program
             program.start()
-        self._wait_ready(begun_ns + READY_NS)
-        self.ready_ns = self.clock.now_ns() - begun_ns
 
     def _wait_ready(self, deadline_ns: int) -> None:
         waiting = list(self.remote.values())

@@ -16,6 +16,7 @@ from typing import Any
 from drivers.clock import SystemClock
 from drivers.units import NS_PER_MS, NS_PER_S
 from hil.benches.contract_bench import Blocked, BoardDied, spawning
+from hil.interrupts import undisturbed
 
 READY_NS = 20 * NS_PER_S
 TOLD_NS = 5 * NS_PER_S
@@ -156,7 +157,7 @@ class Program:
         dies_with_us = shutil.which("setpriv")
         if dies_with_us is not None:  # also where we are killed without a chance to put anything back
             words = [dies_with_us, "--pdeathsig", "TERM", *words]
-        with (self._folder / f"{self.name}.log").open("ab") as log, spawning():
+        with (self._folder / f"{self.name}.log").open("ab") as log, undisturbed(), spawning():
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - our own program
                     words,
