@@ -347,3 +347,10 @@ def test_a_fade_is_in_whole_levels_both_ways() -> None:
         assert (slope.shown(0), slope.shown(2_999), slope.shown(3_000)) == (
             from_level, to_level - (1 if to_level > from_level else -1), to_level,
         )  # fmt: skip
+
+
+def test_a_second_of_sinking_begins_with_the_first_order_and_not_anew_while_it_still_shows_the_same() -> None:
+    slope = LampSlope(NS_PER_S)
+    slope.shows(FULL)
+    slope.told(slope.limited(0, 7), 7)
+    assert (slope.shown(8), slope.limited(0, 8), slope.wake_ns) == (FULL, FULL - 34, 7 + DROP_NS)
