@@ -59,7 +59,8 @@ def hms(hours: int, minutes: int = 0) -> int:
     ],
 )
 def test_a_moment_is_a_second_of_its_day_of_the_morning_or_the_evening(said: str, at_s: int, evening: bool) -> None:
-    assert _moment_s(said, DAY, MUENSTER) == (at_s, evening)
+    found = _moment_s(said, DAY, MUENSTER)
+    assert (found, type(found[0])) == ((at_s, evening), int)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +228,21 @@ def test_answers_within_a_span_are_not_looked_for_again() -> None:
     assert Spans(day, BERLIN).next_edge_ns(0) == 5 * 3600 * NS_PER_S, "the first question of all, in 1970"
 
 
+def test_a_nanosecond_before_midnight_is_the_old_date_and_before_the_clocks_change_the_old_offset() -> None:
+    spans = Spans(lambda on: [(local_s(on, time(0), BERLIN), on)], BERLIN)
+    assert spans.at(hms(24) * NS_PER_S - 1) == DAY
+    change_ns = int(datetime(2026, 3, 29, 1, tzinfo=ZoneInfo("UTC")).timestamp()) * NS_PER_S
+    found = one(Rule("18:00", "19:00"))
+    assert [found.zone_offset_s(at) for at in (change_ns - 1, change_ns)] == [3600, 7200]
+    assert LightCalendar("always", 0, 0, "UTC").zone_offset_s(0) == 0
+
+
+def test_of_two_values_of_one_second_the_last_counts_and_is_no_change() -> None:
+    hours = (0, "a"), (6, "b"), (6, "c")
+    spans = Spans(lambda on: [(local_s(on, time(hour), BERLIN), value) for hour, value in hours], BERLIN)
+    assert (spans.at(hms(6) * NS_PER_S), spans.next_edge_ns(hms(6) * NS_PER_S)) == ("c", hms(24) * NS_PER_S)
+
+
 def test_what_does_not_change_for_four_hundred_days_never_does() -> None:
     for days, edge in ((400, True), (401, False)):
         change = date.fromordinal(DAY.toordinal() + days)
@@ -308,6 +324,7 @@ def test_a_rule_of_one_night_of_the_week_in_one_month_holds_and_meets_no_other()
     [
         (date(2026, 6, 21), 78.2, 15.6, "Arctic/Longyearbyen", "21 00:00:00", "22 00:00:00"),  # never sets
         (date(2026, 12, 21), 78.2, 15.6, "Arctic/Longyearbyen", "21 11:57:36", "21 11:57:36"),  # never rises
+        (date(2026, 9, 27), 90.0, 0.0, "UTC", "27 12:00:00", "27 12:00:00"),  # a little below, all day
         (date(2026, 6, 21), 0.0, -179.0, "Etc/GMT+12", "21 05:54:26", "21 18:01:26"),
         (date(2026, 6, 21), 0.0, 179.0, "Etc/GMT-12", "21 06:02:13", "21 18:09:13"),
     ],
