@@ -13,6 +13,12 @@ from controllers.lighting.site import ControllerSite, LightingSite, mm
 
 FAR_MM = 1 << 40
 
+SEEN_S = 0.3
+"""How long a radar needs to show somebody twice, which makes a rider."""
+
+FAST_MM_S = 10_000
+"""36 km/h. Nobody says how fast a rider comes whom a silent neighbour would have announced."""
+
 
 class RadarView:
     """What one radar sees: ``x_mm + sign * distance``, and along u for each direction where a rider leaves the view.
@@ -97,13 +103,24 @@ def zones(site: LightingSite, controller: ControllerSite) -> dict[str, tuple[int
     """For the last gate: which stretch is in doubt when a device of this controller is silent.
 
     A radar's zone is its view and `ahead_m` to both sides: the lamps that could be owed to somebody only it would see.
-    A neighbour's zone is the neighbour's own stretch and `ahead_m`, for nobody would announce a rider from there.
+    A neighbour's zone is the neighbour's own stretch and `ahead_m`, for nobody would announce a rider from there; and of
+    the own stretch all that is owed to a fast rider until an own radar has seen them and the lamps have risen.
     """
-    ahead_mm = mm(site.light.ahead_m)
+    light = site.light
+    ahead_mm = mm(light.ahead_m)
     stretch = Stretch(site, controller)
     result: dict[str, tuple[int, int]] = {}
     for name, view in stretch.views.items():
         result[name] = (-view.leave_u_mm[1] - ahead_mm, view.leave_u_mm[0] + ahead_mm)
+    unseen_mm = max(ahead_mm, round((light.ahead_s + light.rise_s + SEEN_S) * FAST_MM_S))
+    first, last = stretch.span_mm()
     for device, (low, high) in stretch.neighbour_spans.items():
-        result[device] = (low - ahead_mm, high + ahead_mm)
+        from_mm, to_mm = low - ahead_mm, high + ahead_mm
+        if low + high > first + last:  # who comes from there rides down
+            sees_mm = max((view.leave_u_mm[0] for view in stretch.views.values()), default=first)
+            from_mm = min(from_mm, sees_mm - unseen_mm)
+        else:
+            sees_mm = min((-view.leave_u_mm[1] for view in stretch.views.values()), default=last)
+            to_mm = max(to_mm, sees_mm + unseen_mm)
+        result[device] = (from_mm, to_mm)
     return result

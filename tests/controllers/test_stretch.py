@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,8 +71,14 @@ def test_a_zone_of_doubt_reaches_seventy_metres_beyond_view_or_neighbour() -> No
         "radar-1": (-110_000, 70_000),
         "radar-2": (-6_000, 174_000),
         "radar-3": (58_000, 238_000),
-        "neighbour": (122_000, 422_000),
+        "neighbour": (38_000, 422_000),  # radar-3 sees to 168 m; a fast rider needs 12 + 0.7 + 0.3 s from there
     }
+
+
+def test_a_silent_neighbour_costs_light_as_far_as_a_fast_rider_is_owed_it_before_any_own_radar_sees() -> None:
+    assert zones(SITE, SITE.controller("east"))["neighbour"] == (-70_000, 314_000)  # radar-1 sees from 184 m
+    blind = msgspec.structs.replace(SITE.controller("west"), radars=())
+    assert zones(SITE, blind)["neighbour"][0] <= 0  # nobody of its own to ask: all of it
 
 
 _metres = st.integers(-300, 600)
