@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from controllers.core.contract import Command, LampLevel, Publish
@@ -216,11 +217,40 @@ def test_a_lamp_is_held_only_for_who_comes(v_mm_s: int, again: bool) -> None:
     assert not made._needed_again(bit, FOREVER_NS), "there already"
 
 
+def test_a_lamp_let_go_sinks_at_once_and_is_held_where_somebody_comes_within_the_hold() -> None:
+    for comes in (True, False):
+        made = awake()
+        track = made.riders._new("", 0)
+        track.confirmed = True
+        track.measured(0, 0, 5_000, 0, FAR_MM)
+        track.claim(made.stretch.lanes[0], made._reach, 0)
+        now_ns = track.reaches_ns(160_000) - NS_PER_S
+        track.mask, track.wake_ns, track.confirmed = 0, now_ns + 1, comes
+        made._ramps[5].claim(0)
+        made._claimed = 1 << 5
+        made._claim(now_ns, [])
+        assert now_ns > MIN_ON_NS
+        assert made._ramps[5].wake_ns == now_ns + (made._hold_ns if comes else 0)
+        assert made._ramps_wake_ns == made._ramps[5].wake_ns
+
+
+def test_times_of_the_site_are_the_ramps() -> None:
+    light = msgspec.structs.replace(SITE.light, rise_s=2.0, fall_s=8.5, hold_s=3.5)
+    site = msgspec.structs.replace(SITE, light=light)
+    made = LightingPolicy(site, site.controller("west"), base_level=BASE, full_level=FULL)
+    assert made._hold_ns == 3_500 * NS_PER_MS
+    assert [(ramp.steps, ramp.fall_ns, ramp.base, ramp.full) for ramp in made._ramps] == [
+        (4, 8_500 * NS_PER_MS, BASE, FULL)
+    ] * 6
+
+
 # --- doubts
 
 
 def doubt(source: str, *, lines: Any = None) -> list[dict[str, Any]]:
-    return said(awake(lines=lines).step((DeviceHealth(1, source, False, "lost"),), 1), "doubt")
+    commands = awake(lines=lines).step((DeviceHealth(1, source, False, "lost"),), 1)
+    assert all(isinstance(one, Publish) and one.target == "neighbour" for one in commands)
+    return said(commands, "doubt")
 
 
 def test_what_is_blind_or_dark_is_told_with_its_stretch() -> None:
@@ -259,6 +289,7 @@ def test_a_radar_that_repeats_itself_lights_what_it_should_see_and_says_so_until
     commands = made.step((RadarReport(NS_PER_S, "radar-2", ()),), NS_PER_S)
     assert said(commands, "doubt") == [{"kind": "doubt", "of": "view of radar-2", "doubt": None}]
     assert (made._blind, made.snapshot()["doubts"]) == (0, {})
+    assert made._claimed == made.tracks[0].mask != 0b111111, "claimed anew at once"
 
 
 @pytest.mark.parametrize("reach_mm", [31_999, 32_000, 56_000, 55_999, 64_000, 63_999])
