@@ -362,7 +362,7 @@ def test_a_new_ramp_has_never_been_raised_nor_sunk() -> None:
 
 @pytest.mark.parametrize(
     ("fall_ns", "fade_ns", "steps"),
-    [(2 * STEP_NS - 1, 0, 1), (2 * STEP_NS, 0, 2), (0, 0, 1), (6 * STEP_NS, 2 * STEP_NS, 3), (5, 3 * STEP_NS, 1)],
+    [(2 * STEP_NS - 1, 0, 1), (2 * STEP_NS, 0, 2), (0, 0, 1), (10 * STEP_NS, 2 * STEP_NS, 5), (5, 3 * STEP_NS, 1)],
 )
 def test_a_fall_has_so_many_whole_steps(fall_ns: int, fade_ns: int, steps: int) -> None:
     ramp = Ramp(BASE, FULL, fall_ns, fade_ns)
