@@ -114,12 +114,12 @@ def test_news_that_are_no_riders_claim_nothing() -> None:
     [
         (192_000 - NEAR_MM, -5_000, True),  # near, and riding away
         (191_999 - NEAR_MM, -5_000, False),
-        (191_999 - NEAR_MM, 5_000, True),
+        (191_999 - NEAR_MM, 1, True),
         (191_999 - NEAR_MM, 0, False),
         (192_000, -5_000, True),
         (352_000 + NEAR_MM, 5_000, True),
         (352_001 + NEAR_MM, 5_000, False),
-        (352_001 + NEAR_MM, -5_000, True),
+        (352_001 + NEAR_MM, -1, True),
         (352_001 + NEAR_MM, 0, False),
     ],
 )
