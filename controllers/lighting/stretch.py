@@ -103,8 +103,8 @@ def zones(site: LightingSite, controller: ControllerSite) -> dict[str, tuple[int
     """For the last gate: which stretch is in doubt when a device of this controller is silent.
 
     A radar's zone is its view and `ahead_m` to both sides: the lamps that could be owed to somebody only it would see.
-    A neighbour's zone is the neighbour's own stretch and `ahead_m`, for nobody would announce a rider from there; and of
-    the own stretch all that is owed to a fast rider until an own radar has seen them and the lamps have risen.
+    A neighbour's zone is the neighbour's own stretch and `ahead_m`, for nobody would announce a rider from there; and
+    of the own stretch all that is owed to a fast rider until an own radar has seen them and the lamps have risen.
     """
     light = site.light
     ahead_mm = mm(light.ahead_m)
