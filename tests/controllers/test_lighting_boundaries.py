@@ -129,11 +129,12 @@ def test_a_neighbour_hears_of_who_is_near_or_rides_towards_it(x_mm: int, v_mm_s:
     lane, u_mm = (0, x_mm) if v_mm_s >= 0 else (1, -x_mm)
     track.measured(lane, u_mm, abs(v_mm_s), 3 * NS_PER_MS, FAR_MM)
     commands: list[Command] = []
-    made._announce(track, 3_999_999 + 7 * NS_PER_MS, commands)
+    for _ in "ab":
+        made._announce(track, 3_999_999 + 7 * NS_PER_MS, commands)
     body = {"kind": "rider", "id": 1, "x_mm": x_mm, "v_mm_s": v_mm_s, "age_ms": 7}
-    assert commands == ([Publish("neighbour", body)] if announced else [])
+    assert commands == ([Publish("neighbour", body)] * 2 if announced else [])
     assert not any("." in str(command) for command in commands), "whole numbers"
-    assert made.figures()["riders"]["announced"] == announced
+    assert made.figures()["riders"]["announced"] == 2 * announced
     assert not track.is_news(NS_PER_S), "told or not, it has been looked at"
 
 
@@ -389,7 +390,6 @@ def test_views_and_lanes_are_in_whole_millimetres() -> None:
     assert (view.leave_u_mm, view.next_u_mm) == ((1_001, 39_002), (FAR_MM, FAR_MM))
     lane = Lane(-1, [5, 7], [9, 3])
     assert (lane.sign, lane.lamps_u_mm, lane.masks, lane.entries_u_mm) == (-1, [-7, -5], [0, 2, 3], [3, 9])
-    assert FAR_MM == 1 << 40
 
 
 def test_a_stretch_lists_its_lamps_views_and_neighbours() -> None:
