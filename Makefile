@@ -57,7 +57,7 @@ demo: setup ## both cases on the in-process bench, live in the terminal; report,
 bench: setup ## speed and memory beside named peers, as ratios in one run
 	@$(BIN)/python -m tests.benchmarks
 
-# Not a part of the gate: some three thousand mutants, each with the tests that touch it; about an hour on one core.
+# Not a part of the gate: some three thousand mutants, each with the tests that touch it; it takes long.
 mutants: setup $(MUTMUT)/.ready ## does every change of the last gate and the lamps' policy fail a test? survivors are listed
 	@PYTHONPATH=$(MUTMUT) $(BIN)/python -m mutmut run
 	@PYTHONPATH=$(MUTMUT) $(BIN)/python -m mutmut results
