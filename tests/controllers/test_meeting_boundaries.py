@@ -101,6 +101,14 @@ def test_a_radar_in_doubt_moves_nobody_and_is_judged_by_whom_it_shows() -> None:
         assert riders.doubtful_mm("radar-2") == (X_MM - 40_000, X_MM + 40_000)
 
 
+def test_a_radar_in_doubt_is_not_judged_by_whom_it_has_shown_itself() -> None:
+    riders = west()
+    known(riders, X_MM + 20_000, 5_000, 1_000, "radar-2")
+    riders.mountings["radar-2"].wrong = True
+    sees(riders, 1_100, (X_MM - 20_500, -5_000))
+    assert evidence(riders) == [0, 0]
+
+
 def test_a_track_of_the_same_moment_hides_nobody_behind_it() -> None:
     riders = west()
     sees(riders, 1_000, (X_MM + 10_000, 5_000), (X_MM + 30_000, 5_000))

@@ -11,15 +11,22 @@ from controllers.lighting.track import (
     FIT_HEAD_PERMILLE,
     FIT_TAIL_PERMILLE,
     FRESH_NS,
+    GAIN_MM_S2,
     HEAD_MM_S,
+    HEAD_PERMILLE,
     MARGIN_MM,
+    MEAN_MM_S,
+    MEAN_PERMILLE,
+    MEAN_TAIL_PERMILLE,
     NEWS_MM,
     OVERDUE_MM,
     REACTION_MS,
     SLACK_MM,
     SLOW_MM_S,
     STALE_MM,
+    STEP_MM_S,
     STRAY_MM_S,
+    TAIL_PERMILLE,
     Reach,
     Track,
 )
@@ -62,6 +69,43 @@ def test_a_reach_is_in_whole_millimetres_and_milliseconds() -> None:
     reach = Reach(Behaviour(ahead_m=50.5, ahead_s=11.007, behind_m=20.25, rise_s=1.503, keep_s=41.5))
     assert (reach.ahead_mm, reach.ahead_ms, reach.lead_ms) == (50_500, 11_007, 1_503 + REACTION_MS)
     assert (reach.behind_mm, reach.keep_ns) == (20_250 + MARGIN_MM, 41_500 * NS_PER_MS)
+
+
+def bounds(speed: int, mean: int, lead_ms: int, ahead_ms: int, ahead_mm: int) -> tuple[int, ...]:
+    """By the words of `Reach.bounds_of`."""
+    top, tail = speed * HEAD_PERMILLE // 1000 + HEAD_MM_S, speed * TAIL_PERMILLE // 1000
+    if mean:
+        top = max(speed + HEAD_MM_S, mean * MEAN_PERMILLE // 1000 + MEAN_MM_S)
+        tail = max(tail, min(speed - STEP_MM_S, mean * MEAN_TAIL_PERMILLE // 1000))
+    soon = min(speed + STEP_MM_S + GAIN_MM_S2 * lead_ms // 1000, top)
+    near, far = (max(ahead_mm, v * ahead_ms // 1000) + v * lead_ms // 1000 + MARGIN_MM for v in (soon, top))
+    return near, soon + GAIN_MM_S2 * ahead_ms // 1000, far, top, tail
+
+
+@pytest.mark.parametrize("mean_mm_s", [0, 1_050, 4_950, 6_450, 9_950])
+@pytest.mark.parametrize("speed_mm_s", [SLOW_MM_S, SLOW_MM_S + 1, 2_779, 5_557, 8_333, 9_999])
+@pytest.mark.parametrize("light", [Behaviour(), Behaviour(ahead_s=11.003, rise_s=1.507, ahead_m=20.001)])
+def test_bounds_are_what_they_say_in_whole_millimetres(speed_mm_s: int, mean_mm_s: int, light: Behaviour) -> None:
+    reach = Reach(light)
+    found = reach.bounds_of(speed_mm_s, mean_mm_s)
+    assert found == bounds(speed_mm_s, mean_mm_s, reach.lead_ms, reach.ahead_ms, reach.ahead_mm)
+    assert all(type(part) is int for part in found)
+    assert reach.bounds_of(speed_mm_s, mean_mm_s) is found, "not worked out twice"
+
+
+def test_who_is_slow_strays_to_both_sides() -> None:
+    reach = Reach(Behaviour())
+    ahead_mm = reach.ahead_mm + MARGIN_MM
+    assert reach.bounds_of(SLOW_MM_S - 1, 0) == (ahead_mm, STRAY_MM_S, ahead_mm, STRAY_MM_S, -STRAY_MM_S)
+
+
+def test_bounds_remembered_have_an_end() -> None:
+    reach = Reach(Behaviour())
+    for speed_mm_s in range(4_096):
+        reach.bounds_of(speed_mm_s, 0)
+    assert len(reach._bounds) == 4_096
+    reach.bounds_of(5_000, 0)
+    assert len(reach._bounds) == 1
 
 
 # --- what may be the same rider
