@@ -143,12 +143,12 @@ def test_a_neighbour_hears_of_who_is_near_or_rides_towards_it(x_mm: int, v_mm_s:
 
 def test_places_of_everybody_tracked_are_told_for_now_in_both_directions() -> None:
     made = awake()
-    made.step((word(9, 50_001, 5_003, 1), word(9, 90_001, -4_001, 2), seen(9, 70_000, 5_000)), 9)
-    later_ns = 9 + 1_333_333_333
-    found = made.riders_mm(later_ns)
+    t_ns = 3 * NS_PER_S
+    made.step((word(t_ns, 50_001, 5_003, 1), word(t_ns, 90_001, -4_001, 2), seen(t_ns, 70_000, 5_000)), t_ns)
+    found = made.riders_mm(t_ns + 1_333_333_333)
     assert found == [
-        (1, 50_001 + 5_003 * 1_333_333_333 // NS_PER_S, 9),
-        (2, -(-90_001 + 4_001 * 1_333_333_333 // NS_PER_S), 9),
+        (1, 50_001 + 5_003 * 1_333_333_333 // NS_PER_S, t_ns),
+        (2, -(-90_001 + 4_001 * 1_333_333_333 // NS_PER_S), t_ns),
     ]
     assert all(type(part) is int for one in found for part in one)
 

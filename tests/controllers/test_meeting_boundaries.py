@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from controllers.core.contract import Publish
+from controllers.lighting.policy import LightingPolicy
 from controllers.lighting.riders import Riders
 from controllers.lighting.site import LightingSite
 from controllers.lighting.stretch import FAR_MM, Stretch
 from controllers.lighting.track import SURE_MM, Track
 from controllers.service.sites import site_path
-from drivers.quantities import Detection, RadarReport, SpeedReport
+from drivers.quantities import Detection, DeviceHealth, RadarReport, SpeedReport
 from drivers.settings import load_toml
 from drivers.units import NS_PER_MS
 
@@ -99,6 +101,41 @@ def test_a_radar_in_doubt_moves_nobody_and_is_judged_by_whom_it_shows() -> None:
         assert sees(riders, 1_100, (x_mm, v_mm_s)) == []
         assert (evidence(riders), track.reports, len(riders.tracks)) == (found, 1, 1)
         assert riders.doubtful_mm("radar-2") == (X_MM - 40_000, X_MM + 40_000)
+
+
+def test_a_radar_in_doubt_is_judged_by_all_that_it_shows() -> None:
+    riders = west()
+    known(riders, X_MM + 20_000, 5_000, 1_000)
+    riders.mountings["radar-2"].wrong = True
+    sees(riders, 1_100, (X_MM + 1_000, 300), (X_MM + 20_500, 5_000))
+    assert evidence(riders) == [1, 0]
+
+
+def policy() -> LightingPolicy:
+    made = LightingPolicy(SITE, SITE.controller("west"), base_level=170, full_level=254)
+    made.step((), 0)
+    return made
+
+
+def frozen(t_ms: int, x_mm: int = X_MM + 10_000) -> RadarReport:
+    return RadarReport(t_ms * NS_PER_MS, "radar-2", (Detection(x_mm - X_MM, -5_000, 0, 90),))
+
+
+def test_a_radar_is_doubted_to_the_neighbour_and_cleared() -> None:
+    made = policy()
+    for t_ms, x_mm, stretch in ((900, X_MM + 10_000, [64_000, 104_000]), (1_000, X_MM + 14_000, None)):
+        said = made.step((frozen(0), frozen(t_ms, x_mm)) if stretch else (frozen(t_ms, x_mm),), t_ms * NS_PER_MS)
+        body = {"kind": "doubt", "of": "view of radar-2", "doubt": stretch}
+        assert [one for one in said if isinstance(one, Publish)] == [Publish("neighbour", body)]
+
+
+def test_a_doubt_that_comes_and_goes_in_one_tick_is_over_and_health_that_was_never_ill_is_no_fault() -> None:
+    made = policy()
+    said = made.step((frozen(0), frozen(900), frozen(1_000, X_MM + 14_000)), 1_000 * NS_PER_MS)
+    body = {"kind": "doubt", "of": "view of radar-2", "doubt": None}
+    assert [one for one in said if isinstance(one, Publish)] == [Publish("neighbour", body)] * 2
+    said = made.step((DeviceHealth(0, "radar-3", True),), 1_100 * NS_PER_MS)
+    assert said[0] == Publish("neighbour", {"kind": "doubt", "of": "radar-3", "doubt": None})
 
 
 def test_a_radar_in_doubt_is_not_judged_by_whom_it_has_shown_itself() -> None:
