@@ -16,6 +16,7 @@ from controllers.lighting.track import (
     HEAD_PERMILLE,
     MARGIN_MM,
     MEAN_MM_S,
+    MEAN_NS,
     MEAN_PERMILLE,
     MEAN_TAIL_PERMILLE,
     NEWS_MM,
@@ -91,6 +92,29 @@ def test_bounds_are_what_they_say_in_whole_millimetres(speed_mm_s: int, mean_mm_
     assert found == bounds(speed_mm_s, mean_mm_s, reach.lead_ms, reach.ahead_ms, reach.ahead_mm)
     assert all(type(part) is int for part in found)
     assert reach.bounds_of(speed_mm_s, mean_mm_s) is found, "not worked out twice"
+
+
+@pytest.mark.parametrize(
+    ("known_ns", "way_mm", "mean_mm_s"),
+    [
+        (MEAN_NS, 40_000, 5_000),
+        (MEAN_NS - 1, 40_000, 0),
+        (MEAN_NS, 32_000, 4_000),  # four fifths of the speed
+        (MEAN_NS, 31_999, 0),
+        (MEAN_NS, 50_007, 6_250),  # five quarters
+        (MEAN_NS, 50_008, 0),
+        (2 * MEAN_NS + 1, 87_999, 5_450),
+        (MEAN_NS, 43_999, 5_450),
+    ],
+)
+def test_a_mean_is_known_after_a_while_and_where_it_is_near_the_speed(
+    known_ns: int, way_mm: int, mean_mm_s: int
+) -> None:
+    reach, track = Reach(Behaviour()), known(5_000)
+    track.t0_ns, track.u0_mm = track.first_ns + known_ns, track.first_u_mm + way_mm
+    track._bound(reach)
+    found = (track.near_mm, track.gain_mm_s, track.far_mm, track.head_mm_s, track.tail_mm_s)
+    assert found == reach.bounds_of(5_000, mean_mm_s)
 
 
 def test_who_is_slow_strays_to_both_sides() -> None:
