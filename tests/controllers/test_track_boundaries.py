@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controllers.lighting.site import Behaviour
-from controllers.lighting.stretch import FAR_MM
+from controllers.lighting.stretch import FAR_MM, Lane
 from controllers.lighting.track import (
     CLAIM_NOW,
     FIT_HEAD_PERMILLE,
@@ -115,6 +115,17 @@ def test_a_mean_is_known_after_a_while_and_where_it_is_near_the_speed(
     track._bound(reach)
     found = (track.near_mm, track.gain_mm_s, track.far_mm, track.head_mm_s, track.tail_mm_s)
     assert found == reach.bounds_of(5_000, mean_mm_s)
+
+
+@pytest.mark.parametrize("speed_mm_s", [333, 1_111, 2_779, 5_557])
+@pytest.mark.parametrize("hold_u_mm", [START_MM, START_MM + 30_001, FAR_MM])
+def test_a_claim_is_in_whole_nanoseconds_and_millimetres(speed_mm_s: int, hold_u_mm: int) -> None:
+    track, lane = known(speed_mm_s, hold_u_mm), Lane(1, range(-64_000, 192_000, 32_000), [])
+    for _ in range(12):
+        track.claim(lane, Reach(Behaviour()), max(track.wake_ns, AT_NS))
+        assert {type(value) for value in track.snapshot().values()} <= {int, str, bool}
+        if track.wake_ns < AT_NS:
+            break
 
 
 def test_who_is_slow_strays_to_both_sides() -> None:
