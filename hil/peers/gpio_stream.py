@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from drivers.errors import LinkLost
+from drivers.errors import BenchError, LinkLost
 from drivers.interfaces import Receiver, RepeatReceiver, unheard, unheard_repeat
 from hil.peers.gpio_lines import LinesPeer
 
@@ -37,7 +37,11 @@ class GpioSocket:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listening.bind(str(path))
+        try:
+            self._listening.bind(str(path))
+        except OSError as error:
+            self._listening.close()
+            raise BenchError(f"{path}: no socket there: {error.strerror or error}; a shorter TMPDIR may help") from None
         self._listening.listen(1)
         self._listening.setblocking(False)
         self._program: socket.socket | None = None

@@ -219,6 +219,7 @@ def truly(t_ns: int) -> Stage:
     return Stage.GREEN if t_ns // NS_PER_MS % CYCLE_MS < GO_MS else Stage.RED
 
 
+@pytest.mark.long
 def test_through_a_killed_broker_what_was_shown_was_true_or_dark_and_the_controller_stayed(
     field: Field, capsys: pytest.CaptureFixture[str]
 ) -> None:

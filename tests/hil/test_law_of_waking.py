@@ -35,7 +35,7 @@ SUNSET_UTC_NS = _CALENDAR.next_edge_ns(LIT_UTC_NS - 6 * 3600 * NS_PER_S)
 SUNRISE_UTC_NS = _CALENDAR.next_edge_ns(LIT_UTC_NS)
 
 law = settings(
-    max_examples=int(os.environ.get("LEEZE_LAW_EXAMPLES", "60")),
+    max_examples=int(os.environ.get("LEEZE_LAW_EXAMPLES", "30")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )

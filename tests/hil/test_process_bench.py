@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,17 +48,16 @@ def a_reference(leeze_hil: Any, ride: Path) -> Path:
 
 
 def test_the_unmodified_program_of_each_controller_sends_what_it_sent_in_process(
-    leeze_hil: Any, a_reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    leeze_hil: Any, a_reference: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = tmp_path / "tmp"
-    place.mkdir()
-    monkeypatch.setenv("TMPDIR", str(place))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    result = judged(leeze_hil("replay", a_reference, "--bench", "process", "--seconds", 1.5, "--json"))
+    with tempfile.TemporaryDirectory(prefix="b") as place:  # a socket's path is 107 letters long at most
+        monkeypatch.setenv("TMPDIR", place)
+        monkeypatch.setattr("tempfile.tempdir", None)
+        result = judged(leeze_hil("replay", a_reference, "--bench", "process", "--seconds", 1.5, "--json"))
+        assert not list(Path(place).iterdir()), "everything is put back"
     jsonschema.validate(result, SCHEMA)
     assert result["bench"] == "process"
     assert result["lateness_us"]["count"] > 0
-    assert not list(place.iterdir()), "everything is put back"
 
 
 def test_what_a_bench_cannot_do_is_refused_before_anything_starts(leeze_hil: Any, ride: Path, tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ RULES = Rules(seed=1, start_ms=19 * 3_600_000 + 40 * 60_000)
 WAY = Disturbance(delay_ms=300, loss_pct=10, outages=((2, 60), (2, 400)), seed=1)
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], dict[str, Any]]:
     """The figures of the cycle track by what the feed says, and whether its messages are hindered; worked out once."""
