@@ -35,6 +35,8 @@ test: setup ## the one gate: lint, types, import contracts, tests
 	@echo "test 5/6: import contracts";        $(BIN)/lint-imports --no-cache
 	@echo "test 6/6: tests (pytest)";          $(BIN)/python -m pytest -n auto --dist worksteal -m "not long"
 
+# Not a part of the gate: benches in real time, a minute a case, kill -9 and mosquitto; a quarter of an hour and more. CI's
+# run has to end within ten minutes; run this before a release and after work on benches, loop or recorder.
 test-long: setup ## tests that take too long for the gate
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
