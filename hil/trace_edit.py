@@ -43,8 +43,6 @@ WEEK_NS = 7 * 86_400 * NS_PER_S
 _OF_THE_WHOLE = Snapshot | Digest | Ticks | Mark
 """True of a file from its first record on, or not at all."""
 
-Out = Callable[[Event], None]
-
 
 class Copied(msgspec.Struct, kw_only=True):
     """What a copy holds: `events` written, and how many were `left_out` by kind, e.g. ``{"Snapshot": 1}``."""
@@ -134,13 +132,9 @@ def cut(path: Path, out: Path, *, from_s: float = 0.0, to_s: float | None = None
     What was set before and still holds (bit rates, wall time) opens the piece. A run of idle frames that straddles an
     end is shortened. Raises InputError: unreadable, nothing in that piece.
     """
-    reader = _readable(path, out)
-    first_ns = first_ns_of(reader)
-    from_ns = first_ns + round(from_s * NS_PER_S)
-    to_ns = FOREVER_NS if to_s is None else first_ns + round(to_s * NS_PER_S)
-    if to_ns <= from_ns:
-        raise InputError(f"--to {to_s:g} is not after --from {from_s:g}")
-    last_ns = max(event.t_ns for event in reader.events())
+    reader = read_apart(path, out)
+    first_ns, last_ns = span_ns(reader)
+    from_ns, to_ns = piece_ns(first_ns, from_s, to_s)
     if from_ns > last_ns:
         raise InputError(f"{path}: ends at second {(last_ns - first_ns) / NS_PER_S:.3f}; nothing is left after --from")
     from_start = from_ns <= first_ns
@@ -174,7 +168,7 @@ def merge(paths: Sequence[Path], out: Path, *, shifts_s: Sequence[float] = ()) -
     added to that file's. Edges (lines of GPIO) carry monotonic times of their own, so a file with such wires is taken
     only if its clock is the first one's. Raises InputError: a wire that stands in two, no wall time, unreadable.
     """
-    readers = [_readable(path, out) for path in paths]
+    readers = [read_apart(path, out) for path in paths]
     wires: dict[tuple[str, str], Path] = {}
     for reader in readers:
         for wire in reader.wires:
@@ -205,7 +199,7 @@ def anonymise(path: Path, out: Path, *, weeks: int) -> Copied:
     and computers: the flight recorder's metadata (site, board, position), snapshots, revision and date of making. Bytes
     on wires are not touched: a feed that carries dates keeps them, and is refused. Raises InputError.
     """
-    reader = _readable(path, out)
+    reader = read_apart(path, out)
     dated = [f"{wire.board}/{wire.name} ({wire.content})" for wire in reader.wires if wire.content in _DATED]
     if dated:
         raise InputError(f"{path}: {', '.join(dated)} carries dates in its bytes; leave that wire out before")
@@ -236,18 +230,30 @@ _DATED = ("spat-xml", "spat-uper", "sensorthings")
 """Contents whose messages say the time of year."""
 
 
-def _readable(path: Path, out: Path) -> TraceReader:
+def read_apart(path: Path, out: Path) -> TraceReader:
+    """A trace from which `out` is made. Raises InputError: unreadable, or the same file."""
     if path.resolve() == out.resolve():
         raise InputError(f"{out}: is what is read; write to another file")
     return TraceReader(path)
 
 
-def first_ns_of(reader: TraceReader) -> int:
-    """When the first event was; a run of idle frames may be told long after it began."""
-    first_ns = min((_began_ns(event) for event in reader.events()), default=None)
-    if first_ns is None:
+def span_ns(reader: TraceReader) -> tuple[int, int]:
+    """When the first event was and the last; a run of idle frames may be told long after it began. InputError: none."""
+    first_ns, last_ns = FOREVER_NS, -FOREVER_NS
+    for event in reader.events():
+        first_ns, last_ns = min(first_ns, _began_ns(event)), max(last_ns, event.t_ns)
+    if first_ns > last_ns:
         raise InputError(f"{reader.path}: holds no event: {reader.note or 'it is empty'}")
-    return first_ns
+    return first_ns, last_ns
+
+
+def piece_ns(first_ns: int, from_s: float, to_s: float | None) -> tuple[int, int]:
+    """Second `from_s` and `to_s` (None: the end) after `first_ns`, e.g. ``piece_ns(0, 1, None)``. Raises InputError."""
+    from_ns = first_ns + round(from_s * NS_PER_S)
+    to_ns = FOREVER_NS if to_s is None else first_ns + round(to_s * NS_PER_S)
+    if to_ns <= from_ns:
+        raise InputError(f"--to {to_s:g} is not after --from {from_s:g}")
+    return from_ns, to_ns
 
 
 def _began_ns(event: Event) -> int:

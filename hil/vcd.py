@@ -16,13 +16,12 @@ from typing import IO
 
 import msgspec
 
-from drivers.errors import InputError
 from drivers.line_events import EDGE, FREE, HOLD, PULSE, PWM, SET, LineEventStream
 from drivers.recording.events import Decision, Event, Line, Repeated, Tick, Wire, WireBytes
 from drivers.recording.reader import TraceReader
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.replay_trace import TOLD_LATE_NS
-from hil.trace_edit import LINES, first_ns_of
+from hil.trace_edit import LINES, piece_ns, read_apart, span_ns
 
 BAUD_OF = {
     "ld2451": 115_200,
@@ -272,14 +271,8 @@ def write_vcd(
     path: Path, out: Path, *, from_s: float = 0.0, to_s: float | None = None, bits_only: bool = False
 ) -> Drawn:
     """Draw the piece of a trace from `from_s` to before `to_s`, seconds from its first event. Raises InputError."""
-    if path.resolve() == out.resolve():
-        raise InputError(f"{out}: is what is read; write to another file")
-    reader = TraceReader(path)
-    start_ns = first_ns_of(reader)
-    from_ns = start_ns + round(from_s * NS_PER_S)
-    to_ns = FOREVER_NS if to_s is None else start_ns + round(to_s * NS_PER_S)
-    if to_ns <= from_ns:
-        raise InputError(f"--to {to_s:g} is not after --from {from_s:g}")
+    reader = read_apart(path, out)
+    from_ns, to_ns = piece_ns(span_ns(reader)[0], from_s, to_s)
     with out.open("w", encoding="ascii") as file:
         page = _Page(file, from_ns)
         drawing = _Drawing(page, reader, bits_only=bits_only)

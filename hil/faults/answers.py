@@ -8,12 +8,13 @@ from drivers.transfers import HEAD_BYTES, NACK, OK, Reply, encode_reply
 _MOST_BYTES = 256
 _SERVER_FAILURE = 4
 
-REFUSABLE = ("dali", "i2c", "modbus")
-"""Contents of wires that know a refusal: gear does not answer (N), a chip does not acknowledge, Modbus exception 4."""
-
 
 class Refusals:
-    """Answers of one wire as refusals; anything else passes as it is. `content` is that of the wire."""
+    """Answers of one wire as refusals; anything else passes as it is.
+
+    Of a wire's contents three know a refusal: "dali" (gear does not answer, N), "i2c" (no acknowledgement), "modbus"
+    (exception 4).
+    """
 
     def __init__(self, content: str) -> None:
         self._content = content
