@@ -23,13 +23,20 @@ class Doubts:
         lamps: name and position in mm along the path.
         zones: for each device whose health matters, the stretch of path (from, to in mm) that is in doubt without it.
         reach_mm: how far light has to go beyond a dark lamp, or a neighbour's stretch, e.g. 70_000.
+        unseen: stretches (from, to in mm) that are in doubt for good, by why, e.g. ``{"no sensor": (0, 160_000)}``.
 
     `said` is the stretch of the lamps that stay dark, for the neighbours; None: all shine.
     """
 
-    def __init__(self, lamps: Mapping[str, int], zones: Mapping[str, tuple[int, int]], reach_mm: int) -> None:
+    def __init__(
+        self,
+        lamps: Mapping[str, int],
+        zones: Mapping[str, tuple[int, int]],
+        reach_mm: int,
+        unseen: Mapping[str, tuple[int, int]] | None = None,
+    ) -> None:
         self._lamps, self._zones, self._reach_mm = dict(lamps), dict(zones), reach_mm
-        self._doubts: dict[str, tuple[int, int]] = {}
+        self._doubts: dict[str, tuple[int, int]] = dict(unseen or {})
         self._dark: dict[str, str] = {}
         self.said: list[int] | None = None
 

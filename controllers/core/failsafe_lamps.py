@@ -9,6 +9,7 @@ none                        what the policy asks, base at least    off          
 sensor silent, contradicts  its zone at full                       off           full if dark by lux, else base
 lamp dark, gateway lost     what is around it at full              off           full if dark by lux, else base
 neighbour silent            the border zone at full                off           full if dark by lux, else base
+no sensor in the section    full, as long as the site is so        off           full if dark by lux, else base
 neighbour says doubt        the named stretch and its reach, full  off           full if dark by lux, else base
 level of gear unknown       nothing is written until the gear has answered, or `take_over_ns` have passed
 ==========================  =====================================  ============  ============================
@@ -66,6 +67,7 @@ class LampGate:
         drop_levels: how many levels a lamp may lose within a second.
         speakers: devices by which neighbours are told of lamps that stay dark.
         dusk: what the lux sensor makes of the light, where there is one.
+        unseen: stretches that no sensor answers for, by why: in doubt for good.
     """
 
     def __init__(
@@ -82,9 +84,10 @@ class LampGate:
         drop_levels: int = DROP_LEVELS,
         speakers: Sequence[str] = (),
         dusk: Dusk | None = None,
+        unseen: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
         self.wake_ns = 0
-        self.doubts = Doubts(lamps, zones, reach_mm)
+        self.doubts = Doubts(lamps, zones, reach_mm, unseen)
         self.overrides = Overrides(lamps, full_level)
         self.dusk = dusk
         self._lamps, self._calendar, self._speakers = dict(lamps), calendar, tuple(speakers)

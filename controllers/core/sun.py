@@ -59,8 +59,13 @@ def sun_s(day: date, event: SunEvent, lat_deg: float, lon_deg: float, zone: Zone
     midnight_s = local_s(day, time(0), zone)
     noon_s = int(datetime.combine(day, time(12)).replace(tzinfo=UTC).timestamp() - lon_deg * _S_PER_DEG)
     next_midnight_s = local_s(day + timedelta(days=1), time(0), zone)
+    while noon_s < midnight_s:  # a zone with the date of the other side of the date line
+        noon_s += _DAY_S
+    while noon_s > next_midnight_s:
+        noon_s -= _DAY_S
     first_s, last_s = (midnight_s, noon_s) if event == "sunrise" else (noon_s, next_midnight_s)
-    for tried in (day, day + timedelta(days=1 if event == "sunset" else -1)):
+    aside = timedelta(days=1 if event == "sunset" else -1)
+    for tried in (day, day + aside, day - aside):
         try:
             moment: datetime = getattr(astral.sun, event)(observer, date=tried, tzinfo=zone)
         except ValueError:

@@ -22,6 +22,9 @@ REACTION_S = 0.5
 FASTEST_FADE_S = 0.7
 """The shortest fade that gear of IEC 62386-102 knows."""
 
+DAY_S = 86_400
+"""East of the date line a place may have the date of the west: a day apart is not apart."""
+
 WINTER_S, SUMMER_S = 1_767_225_600, 1_782_864_000
 """1 January and 1 July 2026."""
 
@@ -63,9 +66,9 @@ def _of_the_light(site: LightingSite) -> Iterator[str]:
     light, calendar = site.light, site.calendar()
     for warning in check_rules(calendar.rules, calendar.place):
         yield f"$.light.calendar: {warning}"
-    apart_s = min(
-        abs(calendar.zone_offset_s(at_s * NS_PER_S) - round(site.place.lon_deg * 240)) for at_s in (WINTER_S, SUMMER_S)
-    )
+    sun_s = round(site.place.lon_deg * 240)
+    ahead_s = [(calendar.zone_offset_s(at_s * NS_PER_S) - sun_s) % DAY_S for at_s in (WINTER_S, SUMMER_S)]
+    apart_s = min(min(ahead, DAY_S - ahead) for ahead in ahead_s)
     if apart_s > 3 * 3600:
         yield (
             f"$.place: longitude {site.place.lon_deg:g} and time zone {site.place.timezone} are {apart_s / 3600:.0f} "
@@ -82,7 +85,10 @@ def _of_the_light(site: LightingSite) -> Iterator[str]:
 def _of_the_sensors(site: LightingSite) -> Iterator[str]:
     for n, controller in enumerate(site.controllers):
         if not controller.radars:
-            yield f"$.controllers[{n}].radars: {controller.name!r} sees nobody; it lights by its neighbours' word alone"
+            yield (
+                f"$.controllers[{n}].radars: {controller.name!r} has no radar; its lamps, and its neighbours' next to "
+                "them, are full in all lit hours"
+            )
         for at, radar in enumerate(controller.radars):
             warned_s = radar.range_m / QUICK_M_S
             if warned_s < site.light.rise_s + REACTION_S:

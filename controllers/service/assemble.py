@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from boards.build import Board, LinkFor, build, load_board
@@ -17,6 +17,7 @@ from controllers.core.scan_cycle import ScanCycle, Speaker
 from controllers.lighting.policy import LightingPolicy
 from controllers.lighting.site import ControllerSite, LightingSite, mm
 from controllers.lighting.stretch import zones
+from controllers.lighting.unseen import unseen
 from controllers.service.fitting import fitted
 from controllers.service.sites import controller_of
 from drivers.codecs.dali import FADE_TIME_NS, FULL
@@ -29,6 +30,9 @@ from drivers.quantities import Quantity
 if TYPE_CHECKING:
     from controllers.greenwave.site import GreenwaveSite
     from controllers.service.sites import Site
+
+RADARS = ("ld2451", "kld7", "ops243")
+"""Parts whose reports the policy of a lit path takes. The last one tells speeds alone: its whole view is claimed."""
 
 
 class Controller:
@@ -105,10 +109,10 @@ def lighting_controller(
     fits(description, "lighting", site.name)
     place = f"site {site.name}, controller {controller.name}"
     lamps = {lamp.name: mm(lamp.x_m) for lamp in controller.lamps}
-    _has(description, (radar.name for radar in controller.radars), "ld2451", place)
-    _has(description, controller.neighbours, "neighbour", place)
+    _has(description, (radar.name for radar in controller.radars), RADARS, place)
+    _has(description, controller.neighbours, ("neighbour",), place)
     if controller.lux is not None:
-        _has(description, (controller.lux,), "bh1750", place)
+        _has(description, (controller.lux,), ("bh1750",), place)
     if COMMISSIONING in description.devices:
         raise InputError(f"{place}: a device of board {description.name} is named {COMMISSIONING}; rename it")
     light = site.light
@@ -131,6 +135,7 @@ def lighting_controller(
         fade_ns=FADE_TIME_NS[fade_code(light.rise_s)],
         speakers=tuple(controller.neighbours),
         dusk=_dusk(site, controller),
+        unseen=unseen(site, controller),
     )
     cycle = ScanCycle(
         controller.name,
@@ -174,8 +179,8 @@ def greenwave_controller(site: GreenwaveSite, description: BoardDescription, lin
 
     fits(description, "greenwave", site.name)
     place = f"site {site.name}"
-    _has(description, (site.feed,), "spat-feed", place)
-    _has(description, (site.panel,), "panel", place)
+    _has(description, (site.feed,), ("spat-feed",), place)
+    _has(description, (site.panel,), ("panel",), place)
     if site.thermometer is not None and site.thermometer not in description.devices:
         listed = ", ".join(description.devices)
         raise InputError(f"{place}: board {description.name} has no thermometer {site.thermometer!r}; it has: {listed}")
@@ -245,13 +250,13 @@ def fits(description: BoardDescription, product: str, site: str) -> None:
         raise InputError(f"board {description.name} is for {description.product}, site {site} is {product}")
 
 
-def _has(description: BoardDescription, names: Iterable[str], part: str, place: str) -> None:
+def _has(description: BoardDescription, names: Iterable[str], parts: Sequence[str], place: str) -> None:
     for name in names:
         device = description.devices.get(name)
-        if device is None or part_name(device) != part:
-            there = [known for known, said in description.devices.items() if part_name(said) == part]
-            listed = ", ".join(there) or "none"
-            raise InputError(f"{place}: board {description.name} has no {part} named {name!r}; it has: {listed}")
+        if device is None or part_name(device) not in parts:
+            there = [known for known, said in description.devices.items() if part_name(said) in parts]
+            listed, wanted = ", ".join(there) or "none", " or ".join(parts)
+            raise InputError(f"{place}: board {description.name} has no {wanted} named {name!r}; it has: {listed}")
 
 
 def _speakers(board: Board) -> dict[str, Speaker]:

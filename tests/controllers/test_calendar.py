@@ -170,3 +170,15 @@ def test_nothing_changes_before_the_next_edge_and_it_does_change_there(
         assert fresh.lit_at(edge - 1) == lit
         assert fresh.lit_at(edge) != lit
         assert fresh.lit_at((t + edge) // 2) == lit
+
+
+@pytest.mark.parametrize(("lat", "lon", "zone"), [(1.9, -157.4, "Pacific/Kiritimati"), (-13.8, -171.8, "Pacific/Apia")])
+def test_nights_are_lit_where_the_date_is_that_of_the_other_side_of_the_date_line(
+    lat: float, lon: float, zone: str
+) -> None:
+    """There the clock is a day ahead of the sun's: sunset was looked for on the wrong date, and no night was lit."""
+    calendar, there = LightCalendar("other-sections", lat, lon, zone), ZoneInfo(zone)
+    for month in (1, 2, 3, 10, 11, 12):
+        for hour, lit in ((1, True), (5, True), (8, False), (12, False), (17, False), (20, True)):
+            at = int(datetime(2026, month, 15, hour, tzinfo=there).timestamp()) * NS_PER_S
+            assert calendar.lit_at(at) is lit, (month, hour)

@@ -1,7 +1,7 @@
 """What a lamp does in doubt: every cell of the table in docs/architecture.md, by its name.
 
 The light is judged by the gate of a controller with three lamps, a radar over the first two, and a lux sensor where the
-cell names one. What a board does that hangs or dies is tested where boards are: tests/hil/test_doubt_bench.py.
+cell names one. What a board does that hangs or dies is tested where boards are: tests/hil/test_bus_relay.py.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def test_what_cannot_stand_is_refused_with_file_place_and_mend(old: str, new: st
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('radars = [{ name = "radar-1", x_m = 0, looks = "up" }]', "radars = []", "'west' sees nobody"),
+        ('radars = [{ name = "radar-1", x_m = 0, looks = "up" }]', "radars = []", "'west' has no radar; its lamps"),
         ("range_m = 40", "range_m = 10", "somebody at 30 km/h is through the 10 m of 'radar-1' in 1.2 s"),
         ('neighbours = { neighbour = "west" }\n', "", "'west' names 'east', but not the other way round"),
         ("rise_s = 1", "rise_s = 0.5", "$.light.rise_s: 0.5 s is no fade of the gear's"),
@@ -138,6 +138,12 @@ def test_what_cannot_stand_is_refused_with_file_place_and_mend(old: str, new: st
 )
 def test_what_is_odd_is_said_and_runs(old: str, new: str, says: str) -> None:
     assert any(says in said for said in warnings(site((old, new))))
+
+
+def test_a_zone_with_the_date_of_the_other_side_of_the_date_line_is_not_a_day_apart() -> None:
+    for lon_deg, zone in (("-157.4", "Pacific/Kiritimati"), ("-171.8", "Pacific/Apia"), ("179.9", "Pacific/Fiji")):
+        there = site(("lon_deg = 7.64", f"lon_deg = {lon_deg}"), ("Europe/Berlin", zone))
+        assert warnings(there) == []
 
 
 def test_neighbours_on_the_path_that_are_none_in_the_file_are_said() -> None:
