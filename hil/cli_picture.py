@@ -91,7 +91,7 @@ def _run(said: argparse.Namespace) -> LitRun:
     from controllers.lighting.site import LightingSite
     from controllers.service.sites import load_site
     from hil.case import case_folder, load_case
-    from hil.fitting import check_path
+    from hil.fitting import check_far_ends, check_path
     from hil.outcome import Request
     from hil.replay_lit_path import case_run, traffic_run
 
@@ -110,6 +110,7 @@ def _run(said: argparse.Namespace) -> LitRun:
         if not isinstance(site, LightingSite):
             raise InputError(f"{said.subject}: {site.name} is no lit path; a distance-time picture needs lamps")
         check_path(site, said.board)
+        check_far_ends(site, said.board)
         return site
 
     folder = case_folder(said.subject)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from boards.build import load_board
+from boards.parts import contents, part_name
 from boards.schema import BoardDescription
 from controllers.greenwave.site import GreenwaveSite
 from controllers.lighting.site import LightingSite
@@ -22,6 +23,29 @@ def check_path(site: LightingSite, board: str | None) -> None:
                     f"site {site.name}: {one.name} has {other} as {device}, but {other} does not name {one.name}; "
                     f"add it to the neighbours of {other}"
                 )
+
+
+def check_far_ends(site: LightingSite, board: str | None) -> None:
+    """The rig has riders' radars and gear for every lamp of a lit path (or of `board`). Raises InputError.
+
+    Not asked where a trace stands at the far end of the wires.
+    """
+    for one in site.controllers:
+        description = load_board(board or one.board)
+        carries = contents(description)
+        for kind, names, content in (
+            ("radar", [radar.name for radar in one.radars], "ld2451"),
+            ("lamp", [lamp.name for lamp in one.lamps], "dali"),
+        ):
+            for name in names:
+                said = description.devices[name]
+                if carries[said.wire] != content:
+                    raise InputError(
+                        f"site {site.name}, {one.name}: {kind} {name!r} of board {description.name} is a "
+                        f"{part_name(said)}; riders can be replayed with {content} at the far end only. "
+                        "Judge the light with --board kanalpromenade-lamp, and this part by itself: "
+                        "leeze-boards probe"
+                    )
 
 
 def check_display(site: GreenwaveSite, board: BoardDescription) -> None:

@@ -25,7 +25,7 @@ from hil.collect import PathCollector
 from hil.driving import Drive, HourMeter, read_snapshot, snapshot_bytes
 from hil.faults.plan import fits_bench, planned
 from hil.faults.span import check_names, read_by_hand
-from hil.fitting import check_path
+from hil.fitting import check_far_ends, check_path
 from hil.judge.account import path_account
 from hil.judge.invariants import LampInvariants
 from hil.judge.light_ledger import Figures
@@ -151,6 +151,7 @@ def replay(
 ) -> tuple[Outcome, SentLog | None]:
     """Run it. The judge's part (reference, promise) is the caller's; the log holds what was sent, for cases only."""
     check_path(site, request.board)
+    check_far_ends(site, request.board)
     logs: list[SentLog] = []
 
     def sinks(wires: list[str], period_ns: int) -> list[Sink]:

@@ -14,7 +14,7 @@ from drivers.units import FOREVER_NS, NS_PER_S
 from hil.benches.display import DisplayBench, display_board
 from hil.benches.lit_path import LitPathBench
 from hil.driving import Drive
-from hil.fitting import check_display, check_path
+from hil.fitting import check_display, check_far_ends, check_path
 from hil.live import LiveOn
 from hil.outcome import Request
 from hil.peers.contract import Peer
@@ -84,6 +84,7 @@ def sim(site_name: str, board: str | None, start: datetime, seconds: float | Non
     bench: LitPathBench | DisplayBench
     if isinstance(site, LightingSite):
         check_path(site, board)
+        check_far_ends(site, board)
         bench = LitPathBench(site, EndlessRiders(1), origin_utc_ns=origin_utc_ns, board=board, rules=False)
     else:
         programme = example_programme(site.station, site.group)
