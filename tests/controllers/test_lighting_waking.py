@@ -133,6 +133,14 @@ def test_in_the_end_nobody_is_known_every_lamp_is_at_base_and_nothing_is_left_bu
         assert {ramp[0] for ramp in policy.snapshot()["ramps"]} == {170}
 
 
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_policy_of_other_lamps_is_not_taken_up(more: int) -> None:
+    state = policy_of("west").snapshot()
+    state["ramps"] = (state["ramps"] * 2)[: len(state["ramps"]) + more]
+    with pytest.raises(ValueError, match="zip"):
+        policy_of("west").restore(state)
+
+
 _RIDER = {"kind": "rider", "id": 1, "x_mm": 100_000, "v_mm_s": 5_000, "age_ms": 0}
 
 
