@@ -22,7 +22,7 @@ from controllers.core.lamp_slope import DROP_LEVELS, DROP_NS, LampSlope
 from controllers.core.overrides import Overrides
 from drivers.codecs.dali import level_for_ppm
 from drivers.quantities import DeviceHealth, LampStatus, Message, Quantity, WallTime
-from drivers.units import FOREVER_NS, NS_PER_S
+from drivers.units import NS_PER_S
 
 KINDS: Final = ("below_full", "too_fast", "beyond_limits", "lit_when_off")
 
@@ -79,7 +79,7 @@ class Invariants:
         self._since_ns = self._until_ns = 0
         self._known: dict[int, int] = {}
         self._open: set[tuple[str, str]] = set()
-        self._under_mm = min((b - a for a, b in pairwise(sorted(lamps.values()))), default=0) // 2
+        self._apart_mm = min((b - a for a, b in pairwise(sorted(lamps.values()))), default=0)
 
     def observe(
         self, tick: int, now_ns: int, inputs: Sequence[Quantity], asked: Sequence[Command], allowed: Sequence[Command]
@@ -140,48 +140,38 @@ class Invariants:
         hours, before = self._calendar.hours_at(utc_ns), self._hours
         if hours != before:
             self._hours, self._since_ns = hours, now_ns
-        edge_ns = self._calendar.next_change_ns(utc_ns)
-        self._until_ns = edge_ns - self._utc_offset_ns if edge_ns < FOREVER_NS else FOREVER_NS
+        self._until_ns = self._calendar.next_change_ns(utc_ns) - self._utc_offset_ns
 
     def _check_off(self, now_ns: int) -> None:
         if now_ns < self._since_ns + SINK_NS + self._fade_ns:
             return
         for lamp in self._lamps:
             burns = lamp in self._burning and self._orders.of(lamp) is None
-            if burns and now_ns < self._shone_until_ns(lamp):
+            shone = self._shone[lamp]
+            if burns and shone and now_ns < shone[-1][0] + SINK_NS:
                 continue  # an order has just ended: it sinks
             self._judge("lit_when_off", lamp, burns, f"stands at {self._levels.get(lamp)} while the calendar says off")
 
-    def _shone_until_ns(self, lamp: str) -> int:
-        shone = self._shone[lamp]
-        return shone[-1][0] + SINK_NS if shone else 0
-
     def _check_riders(self, now_ns: int) -> None:
-        riders = self._riders(now_ns)
-        if not riders:
-            if not self._known:
-                return
-            self._known.clear()
-            self._open = {entry for entry in self._open if entry[0] != "below_full"}
-            return
-        known = self._known
+        riders, known = self._riders(now_ns), self._known
         self._known = {number: known.get(number, now_ns) for number, _, _ in riders}
-        if now_ns < self._since_ns + KNOWN_NS + self._fade_ns:
+        if not riders or now_ns < self._since_ns + KNOWN_NS + self._fade_ns:
             return
         under: set[str] = set()
         for number, x_mm, seen_ns in riders:
             if seen_ns >= now_ns - FRESH_NS and now_ns >= self._known[number] + KNOWN_NS + self._fade_ns:
-                under |= {lamp for lamp, at_mm in self._lamps.items() if abs(at_mm - x_mm) <= self._under_mm}
+                under |= {lamp for lamp, at_mm in self._lamps.items() if 2 * abs(at_mm - x_mm) <= self._apart_mm}
         wanted = self._full
         if self._hours is not None and self._hours.full_pct is not None:
             wanted = min(wanted, level_for_ppm(round(self._hours.full_pct * PPM_PER_PCT)))
-        for lamp, at_mm in self._lamps.items():
-            excused = lamp not in under or lamp in self._dark or self._orders.of(lamp) is not None
-            if not excused and lamp in self._levels and not self._is_blind(at_mm):
-                shown = self._slopes[lamp].shown(now_ns)
-                self._judge("below_full", lamp, shown < wanted, f"shows {shown} over somebody")
-            else:
-                self._judge("below_full", lamp, False, "")
+        for lamp in self._lamps:
+            shown = self._slopes[lamp].shown(now_ns) if lamp in under and self._is_owed(lamp) else wanted
+            self._judge("below_full", lamp, shown < wanted, f"shows {shown} over somebody")
+
+    def _is_owed(self, lamp: str) -> bool:
+        """Whether it has to be full over somebody: it can, and no order or ill sensor says otherwise."""
+        able = lamp in self._levels and lamp not in self._dark
+        return able and self._orders.of(lamp) is None and not self._is_blind(self._lamps[lamp])
 
     def _is_blind(self, at_mm: int) -> bool:
         return any(low <= at_mm <= high for source, (low, high) in self._zones.items() if source in self._ill)
