@@ -1,0 +1,141 @@
+"""A track's claim to the nanosecond: what it is, when it changes, for how long reports change nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from controllers.lighting.site import Behaviour
+from controllers.lighting.stretch import FAR_MM, Lane
+from controllers.lighting.track import (
+    BRIEF_KEEP_NS,
+    BRIEF_REPORTS,
+    LINGER_NS,
+    MARGIN_MM,
+    OVER,
+    OVERDUE_KEEP_NS,
+    OVERDUE_MM,
+    QUIET_NS,
+    SLOW_MM_S,
+    Reach,
+    Track,
+)
+from drivers.units import NS_PER_S
+
+AT_NS = 7 * NS_PER_S + 13
+REACH = Reach(Behaviour())
+LANE = Lane(1, range(0, 192_000, 32_000), [])
+SPEEDS = (0, 333, SLOW_MM_S - 1, SLOW_MM_S, SLOW_MM_S + 111, 2_779, 5_557, 9_999, 14_001)
+PLACES = (-250_007, -100_001, -40_001, 3, 31_999, 60_007, 100_003, 150_001, 193_001)
+HOLDS = (0, 1_007, 30_001, 250_003, None)  # so far beyond the place it has to be seen again
+
+
+def known(u_mm: int, speed_mm_s: int, hold_mm: int | None = None, spread_mm: int = 0, reports: int = 9) -> Track:
+    """Somebody measured at `AT_NS` and claimed."""
+    track = Track(3, "", AT_NS)
+    track.reports = reports - 1
+    track.measured(0, u_mm, speed_mm_s, AT_NS, FAR_MM if hold_mm is None else u_mm + hold_mm)
+    track.spread_mm = spread_mm
+    track.claim(LANE, REACH, AT_NS)
+    return track
+
+
+def bits(low_mm: int, high_mm: int) -> int:
+    return sum(1 << bit for bit, u_mm in enumerate(LANE.lamps_u_mm) if low_mm <= u_mm <= high_mm)
+
+
+class Claimed:
+    """What a track claims at any time, by its bounds as they are, one inequality a lamp."""
+
+    def __init__(self, track: Track) -> None:
+        self._track = track
+        self._brief = track.reports < BRIEF_REPORTS and track.hold_u_mm == track.u0_mm
+        self.keep_ns = min(REACH.keep_ns, BRIEF_KEEP_NS) if self._brief else REACH.keep_ns
+        self.overdue_ns: int | None = None
+        if track.speed_mm_s >= SLOW_MM_S and track.hold_u_mm < FAR_MM and not self._brief:
+            way_mm = track.hold_u_mm + OVERDUE_MM - track.u0_mm
+            self.overdue_ns = -(-way_mm * NS_PER_S // track.tail_mm_s)
+            self.keep_ns = max(self.keep_ns, self.overdue_ns + OVERDUE_KEEP_NS)
+
+    def at(self, age_ns: int) -> int | None:
+        """The lamps as bits; None: it is over."""
+        track = self._track
+        if age_ns >= self.keep_ns:
+            return None
+        near_mm = track.near_mm + track.gain_mm_s * age_ns // NS_PER_S
+        ahead_mm = min(near_mm, track.far_mm + track.head_mm_s * age_ns // NS_PER_S)
+        last_mm = track.u0_mm - track.spread_mm
+        if track.speed_mm_s < SLOW_MM_S:
+            return bits(last_mm - ahead_mm, track.u0_mm + ahead_mm)
+        overdue = self.overdue_ns is not None and age_ns >= self.overdue_ns
+        seen_ns = self.overdue_ns - 1 if self.overdue_ns is not None and overdue else age_ns
+        low_mm = min(last_mm + track.tail_mm_s * seen_ns // NS_PER_S, track.hold_u_mm) - REACH.behind_mm
+        if low_mm > LANE.lamps_u_mm[-1] and age_ns < LINGER_NS:  # and so it stays for that time, overdue or not
+            return 0
+        if low_mm > LANE.lamps_u_mm[-1] and not overdue:
+            return None
+        if overdue:
+            low_mm = min(low_mm, last_mm - REACH.ahead_mm - MARGIN_MM)
+        return bits(low_mm, track.u0_mm + ahead_mm)
+
+
+def all_of(speed_mm_s: int) -> Iterator[Track]:
+    for u_mm in PLACES:
+        for hold_mm in HOLDS:
+            for spread_mm in (0, 4_001, 40_000):
+                for reports in (BRIEF_REPORTS - 1, BRIEF_REPORTS):
+                    yield known(u_mm, speed_mm_s, hold_mm, spread_mm, reports)
+
+
+@pytest.mark.parametrize("speed_mm_s", SPEEDS)
+def test_a_claim_wakes_at_the_nanosecond_at_which_it_changes_and_only_then(speed_mm_s: int) -> None:
+    for track in all_of(speed_mm_s):
+        claimed, woken_ns = Claimed(track), AT_NS
+        assert track.mask == claimed.at(0) or track.wake_ns == OVER
+        while track.wake_ns != OVER:
+            before, due_ns = track.mask, track.wake_ns
+            for still_ns in (woken_ns, (woken_ns + due_ns) // 2, due_ns - 1):
+                assert claimed.at(still_ns - AT_NS) == before, track.snapshot()
+            track.claim(LANE, REACH, due_ns)
+            now = claimed.at(due_ns - AT_NS)
+            assert (track.wake_ns, now) == (OVER, None) if now is None else track.mask == now, track.snapshot()
+            assert now != before or due_ns - AT_NS == claimed.overdue_ns, track.snapshot()
+            woken_ns = due_ns
+            assert track.wake_ns > due_ns or track.wake_ns == OVER
+        assert claimed.at(woken_ns - AT_NS) is None
+
+
+def again(track: Track, u_mm: int) -> bool:
+    """Measured there at the same speed a moment later: whether the claim has to be made anew."""
+    other = Track.restored(track.snapshot())
+    return other.measured(0, u_mm, track.speed_mm_s, AT_NS + 1, u_mm)
+
+
+@pytest.mark.parametrize("speed_mm_s", SPEEDS)
+def test_where_a_report_changes_nothing_for_a_while_a_claim_is_left_alone_and_nowhere_else(speed_mm_s: int) -> None:
+    for u_mm in range(-200_001, 230_000, 1_997):
+        track = known(u_mm, speed_mm_s)
+        if speed_mm_s < SLOW_MM_S:
+            assert again(track, u_mm), "may turn at any moment"
+            continue
+        if track.wake_ns == AT_NS + LINGER_NS and not track.mask:
+            assert again(track, u_mm), "it has left"
+            continue
+
+        def same(at_mm: int, track: Track = track) -> bool:
+            """By the end of the claim that comes first, and the other, for as long as it is left alone."""
+            quiet_mm, lamps = track.gain_mm_s * QUIET_NS // NS_PER_S, LANE.lamps_u_mm
+            at_first = bits(at_mm - REACH.behind_mm, FAR_MM), bits(-FAR_MM, at_mm + track.near_mm)
+            later_mm = at_mm + track.tail_mm_s * QUIET_NS // NS_PER_S - REACH.behind_mm
+            at_last = bits(later_mm, FAR_MM), bits(-FAR_MM, at_mm + track.near_mm + quiet_mm)
+            now = bits(track.u0_mm - REACH.behind_mm, FAR_MM), bits(-FAR_MM, track.u0_mm + track.near_mm)
+            return at_first == at_last == now and later_mm <= lamps[-1]
+
+        low, high = track.quiet_from_mm, track.quiet_to_mm
+        for at_mm in {u_mm, low - 1, low, low + 1, (low + high) // 2, high - 1, high, high + 1}:
+            assert again(track, at_mm) == (not low <= at_mm <= high)
+            if low <= at_mm <= high and abs(at_mm) < FAR_MM:
+                assert same(at_mm), (track.snapshot(), at_mm)
+        assert low == -FAR_MM or not same(low - 1)
+        assert not same(high + 2)
