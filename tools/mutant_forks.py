@@ -3,7 +3,7 @@
 mutmut writes a module that holds each function beside all its mutants. Such a module is loaded in the place of the
 project's own, and in a fork the function gets the code of one mutant; so no call costs more than it does otherwise.
 A first fork runs every test without any mutant and notes which functions it enters and what it costs; a mutant is then
-tried on the tests that enter its function, those first that killed others of it, then cheap ones, until one fails.
+tried on the tests that enter its function, the likely and cheap ones first, until one fails.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ import re
 import resource
 import signal
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -151,7 +150,8 @@ class Forks:
                     mutant = waiting.pop()
                     function = mutant.name.rpartition("__mutmut_")[0]
                     chosen = entered.get(f"{mutant.file}:{function}", [])
-                    chosen.sort(key=lambda n: (-kills[mutant.function, n], costs[n]))
+                    # likely and cheap ones first
+                    chosen.sort(key=lambda n: -(kills[mutant.function, n] + 0.1) / (costs[n] + 0.01))
                     if not chosen:
                         self.told(Outcome(mutant, "untested", ""))
                         continue
@@ -182,28 +182,11 @@ class Forks:
         """For each function the tests that enter it; seconds each test costs; tests that fail without any mutant."""
         out, into = os.pipe()
         if os.fork() == 0:
-            _silent()
-            functions = {m["function"].__code__: where for where, m in _functions()}
-            found: list[tuple[str, float, list[str]]] = []
-            for n, item in enumerate(items):
-                seen: set[CodeType] = set()
-
-                def enters(frame: FrameType, event: str, _: Any, seen: set[CodeType] = seen) -> None:
-                    if event == "call" and frame.f_code in functions:
-                        seen.add(frame.f_code)
-
-                threading.setprofile(enters)
-                sys.setprofile(enters)
-                before = _used_s()
-                reports = runtestprotocol(item, nextitem=items[n + 1] if n + 1 < len(items) else None, log=False)
-                sys.setprofile(None)
-                state = (
-                    "fails" if any(r.failed for r in reports) else "ran" if reports[1:2] and reports[1].passed else ""
-                )
-                found.append((state, _used_s() - before, [functions[code] for code in seen]))
-            with os.fdopen(into, "w") as pipe:
-                json.dump(found, pipe)
-            os._exit(0)
+            try:
+                with os.fdopen(into, "w") as pipe:
+                    json.dump(_run_all(items), pipe)
+            finally:
+                os._exit(0)
         os.close(into)
         with os.fdopen(out) as pipe:
             told = json.load(pipe)
@@ -245,6 +228,41 @@ def _functions() -> Iterator[tuple[str, dict[str, Any]]]:
         for name, value in vars(module).items():
             if name.startswith("mutants_x") and name.endswith("__mutmut"):
                 yield f"{file}:{name.removeprefix('mutants_').removesuffix('__mutmut')}", value
+
+
+def _run_all(items: list[pytest.Item]) -> list[tuple[str, float, list[str]]]:
+    """Run every test. For each: ``ran``, ``fails`` or neither (skipped); seconds; functions with mutants it entered."""
+    _silent()
+    seen, found = _noted(), []
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        seen.clear()
+        before_s = _used_s()
+        reports = runtestprotocol(item, nextitem=following, log=False)
+        state = "fails" if any(r.failed for r in reports) else "ran" if all(r.passed for r in reports) else ""
+        found.append((state, _used_s() - before_s, sorted(seen)))
+    return found
+
+
+def _noted() -> set[str]:
+    """From now on each function that has mutants notes in this set that it was entered, wherever it is known."""
+    seen: set[str] = set()
+    for where, mutants in list(_functions()):
+        function = mutants["function"]
+        same = FunctionType(
+            function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+        )
+        same.__kwdefaults__ = function.__kwdefaults__
+
+        def enter(where: str, same: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+            seen.add(where)
+            return same(*args, **named)
+
+        function.__globals__.setdefault("_mutants_enter", enter)
+        function.__globals__.setdefault("_mutants_same", {})[where] = same
+        noting = eval(f"lambda *a, **k: _mutants_enter({where!r}, _mutants_same[{where!r}], a, k)")  # noqa: S307
+        function.__code__ = noting.__code__.replace(co_freevars=function.__code__.co_freevars)
+        function.__defaults__ = function.__kwdefaults__ = None
+    return seen
 
 
 def _put(mutant: Mutant) -> None:

@@ -13,6 +13,7 @@ Exit codes: 0 every file has at least 95 % of its mutants killed and every survi
 from __future__ import annotations
 
 import argparse
+import fcntl
 import fnmatch
 import hashlib
 import json
@@ -63,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for test in failing:
         print(f"fails without any mutant, and was left out: {test}")
     fine = report(files, [run.outcomes[key(one)] for one in mutants if key(one) in run.outcomes])
-    return 3 if failing else 0 if fine and len(run.outcomes) == len(mutants) else 1
+    if untried := len(mutants) - len(run.outcomes):
+        print(f"{untried} mutants were not tried: call it again and it goes on")
+    return 3 if failing else 0 if fine and not untried else 1
 
 
 def key(mutant: Mutant) -> Key:
@@ -78,8 +81,11 @@ class Run:
         self.outcomes = dict(kept)
         self._waiting = [mutant for mutant in mutants if key(mutant) not in kept]
         self._tests = tests
+        # as they were before the first fork: what is changed meanwhile was not tried
+        self._digests = {file: digest([file]) for file in {*tests, *(mutant.file for mutant in mutants)}}
+        self._digests[""] = digest(tests)
         self._began_s = self._said_s = 0.0
-        self._done = 0
+        self._new: list[Outcome] = []
 
     def all(self, sources: dict[str, tuple[Path, str]], at_a_time: int) -> list[str]:
         """Try those that are not known. Returns the tests that fail without any."""
@@ -97,24 +103,26 @@ class Run:
         now_s = monotonic()
         self._began_s = self._began_s or now_s
         self.outcomes[key(outcome.mutant)] = outcome
-        self._done += 1
+        self._new.append(outcome)
+        done, left = len(self._new), len(self._waiting) - len(self._new)
         if now_s - self._said_s > EVERY_S:
             self._said_s = now_s
-            left = len(self._waiting) - self._done
-            left_min = (now_s - self._began_s) / self._done * left / 60
+            left_min = (now_s - self._began_s) / done * left / 60
             survivors = sum(one.state in ("survived", "untested") for one in self.outcomes.values())
-            print(f"{self._done} done, {left} left, about {left_min:.0f} min; {survivors} survive", flush=True)
+            print(f"{done} done, {left} left, about {left_min:.0f} min; {survivors} survive", flush=True)
             self._keep()
 
     def _keep(self) -> None:
         """What was found, each with what it depends on."""
-        kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
-        for (function, change, nth), (mutant, state, by) in self.outcomes.items():
-            depends = [digest([mutant.file]), digest([by] if by else self._tests)]
-            kept[f"{function} {nth} {change}"] = [state, by, *depends]
         KEPT.parent.mkdir(exist_ok=True)
-        (new := KEPT.with_suffix(".new")).write_text(json.dumps(kept, indent=0), "utf-8")
-        new.replace(KEPT)
+        with KEPT.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # several may run beside each other, of other files
+            kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
+            for mutant, state, by in self._new:
+                depends = [self._digests[mutant.file], self._digests[by]]
+                kept[f"{mutant.function} {mutant.nth} {mutant.change}"] = [state, by, *depends]
+            (new := KEPT.with_suffix(".new")).write_text(json.dumps(kept, indent=0), "utf-8")
+            new.replace(KEPT)
 
 
 def report(files: list[str], outcomes: list[Outcome]) -> bool:
