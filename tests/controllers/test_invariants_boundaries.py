@@ -206,6 +206,13 @@ def test_what_was_shown_within_the_second_counts_though_the_lamp_is_lower_by_now
     assert told_at((0, FULL), *steps) == 1
 
 
+def test_the_books_are_of_what_was_told_and_a_lamp_that_says_otherwise_later_excuses_no_step() -> None:
+    path = Path()
+    path.see(NS_PER_S, told={"lamp-1": FULL})
+    path.see(5 * NS_PER_S, LampStatus(5 * NS_PER_S, "lamp-1", BASE))
+    assert path.see(6 * NS_PER_S, told={"lamp-1": BASE}) == {"too_fast": 1}
+
+
 # --- limits
 
 
