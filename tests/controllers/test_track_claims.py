@@ -26,7 +26,8 @@ from drivers.units import NS_PER_S
 AT_NS = 7 * NS_PER_S + 13
 REACH = Reach(Behaviour())
 LANE = Lane(1, range(0, 192_000, 32_000), [])
-SPEEDS = (0, 333, SLOW_MM_S - 1, SLOW_MM_S, SLOW_MM_S + 111, 2_779, 5_557, 9_999, 14_001)
+TOO_FAST_MM_S = -(-OVERDUE_MM * NS_PER_S // QUIET_NS)
+SPEEDS = (0, 333, SLOW_MM_S - 1, SLOW_MM_S, SLOW_MM_S + 111, 2_779, 5_557, 9_999, TOO_FAST_MM_S - 1, TOO_FAST_MM_S)
 PLACES = (-250_007, -100_001, -40_001, 3, 31_999, 60_007, 100_003, 150_001, 193_001)
 HOLDS = (0, 1_007, 30_001, 250_003, None)  # so far beyond the place it has to be seen again
 
@@ -97,6 +98,10 @@ def test_a_claim_wakes_at_the_nanosecond_at_which_it_changes_and_only_then(speed
             before, due_ns = track.mask, track.wake_ns
             for still_ns in (woken_ns, (woken_ns + due_ns) // 2, due_ns - 1):
                 assert claimed.at(still_ns - AT_NS) == before, track.snapshot()
+                if due_ns - AT_NS != LINGER_NS:
+                    early = Track.restored(track.snapshot())
+                    early.claim(LANE, REACH, still_ns)
+                    assert (early.mask, early.wake_ns) == (before, due_ns), "looked at early, nothing changes"
             track.claim(LANE, REACH, due_ns)
             now = claimed.at(due_ns - AT_NS)
             assert (track.wake_ns, now) == (OVER, None) if now is None else track.mask == now, track.snapshot()
@@ -116,9 +121,10 @@ def again(track: Track, u_mm: int) -> bool:
 def test_where_a_report_changes_nothing_for_a_while_a_claim_is_left_alone_and_nowhere_else(speed_mm_s: int) -> None:
     for u_mm in range(-200_001, 230_000, 1_997):
         track = known(u_mm, speed_mm_s)
-        if speed_mm_s < SLOW_MM_S:
-            assert again(track, u_mm), "may turn at any moment"
+        if speed_mm_s < SLOW_MM_S or speed_mm_s >= TOO_FAST_MM_S:
+            assert again(track, u_mm), "may turn, or be overdue, at any moment"
             continue
+        assert again(known(u_mm, speed_mm_s, spread_mm=1), u_mm), "nobody knows where it was"
         if track.wake_ns == AT_NS + LINGER_NS and not track.mask:
             assert again(track, u_mm), "it has left"
             continue
@@ -137,5 +143,6 @@ def test_where_a_report_changes_nothing_for_a_while_a_claim_is_left_alone_and_no
             assert again(track, at_mm) == (not low <= at_mm <= high)
             if low <= at_mm <= high and abs(at_mm) < FAR_MM:
                 assert same(at_mm), (track.snapshot(), at_mm)
+        assert low <= u_mm <= high + 1 or not same(u_mm)
         assert low == -FAR_MM or not same(low - 1)
         assert not same(high + 2)
