@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,9 @@ from drivers.terminal import add_verb
 
 if TYPE_CHECKING:
     from boards.doctor.commission import GearRow
+
+WIDE = 1_000
+"""Columns where nobody's terminal says how many there are: a file, a pipe."""
 
 _COLUMNS = ("failure_level", "fade_code", "power_on_level", "min_level", "max_level", "groups", "curve")
 
@@ -40,6 +45,7 @@ def _commission(said: argparse.Namespace) -> int:
     from boards.doctor.commission import LineCommissioning
     from boards.load import load_board
     from boards.parts.dali import DaliLampKeys
+    from boards.parts.lines import Relay
     from controllers.service.assemble import fade_code
     from controllers.service.sites import controller_of, load_site
     from drivers.cli_bench import agree
@@ -53,8 +59,9 @@ def _commission(said: argparse.Namespace) -> int:
     if said.wire is not None:
         wires = [said.wire]
     if not wires:
-        raise InputError(f"board {board.name} has no DALI lamps")
+        raise InputError(f"board {board.name} has no DALI lamps, and other lamps keep no settings: nothing to do")
     ok = True
+    relays = {said.bus for said in board.devices.values() if isinstance(said, Relay) and said.bus is not None}
     code = fade_code(site.light.rise_s)
     for wire in wires:
         with LineCommissioning(board, wire, failure_level=FULL, fade_code=code, progress=_status) as line:
@@ -72,6 +79,11 @@ def _commission(said: argparse.Namespace) -> int:
                 print(json.dumps({"wire": wire, **_as_json(row)}))
         else:
             _print(wire, rows)
+            columns = min(100, shutil.get_terminal_size((WIDE, 24)).columns)
+            said_next = _next(rows, said.check, wire in relays)
+            print(
+                textwrap.fill(said_next, columns, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+            )
         ok = ok and all(row.ok for row in rows)
     return 0 if ok else 1
 
@@ -88,6 +100,7 @@ def _trouble(row: GearRow) -> str:
 
 def _print(wire: str, rows: Sequence[GearRow]) -> None:
     """What each gear keeps; where it shall keep something else, ``found -> wanted``."""
+    print(f"wire {wire}:")
     lines: list[tuple[str, ...]] = [("lamp", "address", *_COLUMNS, "")]
     for row in rows:
         differing = {name: (found, wanted) for name, found, wanted in row.differing}
@@ -99,11 +112,41 @@ def _print(wire: str, rows: Sequence[GearRow]) -> None:
         cells.append(_trouble(row) or (f"{row.written} written" if row.written else ""))
         lines.append(tuple(cells))
     widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
-    print(f"wire {wire}:")
-    for line in lines:
-        print(("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))).rstrip())
+    if sum(widths) + 2 * len(widths) > shutil.get_terminal_size((WIDE, 24)).columns:
+        _print_narrow(rows)
+    else:
+        for line in lines:
+            print(("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))).rstrip())
     well = sum(row.ok for row in rows)
     print(f"  {well} of {len(rows)} gear keep what they shall")
+
+
+def _print_narrow(rows: Sequence[GearRow]) -> None:
+    """On a telephone: a lamp a paragraph, and of its settings those alone that differ."""
+    for row in rows:
+        trouble = _trouble(row)
+        state = trouble or ("" if row.differing else "as it shall be")
+        written = f", {row.written} written" if row.written else ""
+        print(f"  {row.lamp} (address {row.short_address}){': ' if state else ''}{state}{written}")
+        for name, found, wanted in row.differing:
+            print(f"    {name}  {_shown(name, found)} -> {_shown(name, wanted)}")
+
+
+def _next(rows: Sequence[GearRow], checked: bool, behind_a_relay: bool) -> str:
+    """What to do now, in a line."""
+    silent = [row.lamp for row in rows if row.found is None]
+    if len(silent) == len(rows):
+        power = (
+            " Its relay drops while no controller runs: leeze-controllers keep-power --now." if behind_a_relay else ""
+        )
+        return f"no gear answers: has the bus power?{power} Else look at the wire, and at addresses: leeze-boards probe"
+    if silent:
+        return f"look at {', '.join(silent)}: supply, wire, address (leeze-boards address); then the same again"
+    if all(row.ok for row in rows):
+        return "done: start the controller" if any(row.written for row in rows) else "nothing to do"
+    if checked:
+        return "to write it: the same without --check"
+    return "the same again; gear that keeps something else once more is to be exchanged, or its board file changed"
 
 
 def _shown(name: str, value: int) -> str:

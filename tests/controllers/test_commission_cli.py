@@ -116,3 +116,53 @@ def test_a_rise_time_written_as_papers_print_it_finds_its_fade() -> None:
     printed = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.7, 8.0, 11.3, 16.0, 22.6, 32.0, 45.3, 64.0, 90.5)
     assert [fade_code(rise_s) for rise_s in printed] == list(range(1, 16))
     assert [fade_code(rise_s) for rise_s in (0.1, 0.69, 1.3, 1000.0)] == [0, 0, 2, 15]
+
+
+def test_on_a_telephone_a_lamp_is_a_paragraph_and_what_is_right_is_not_listed(
+    yard: Yard, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    yard.gateway.gear[2].dead = True
+    yard.commission("--check")
+    said = capsys.readouterr().out.splitlines()
+    assert said[:4] == ["wire dali:", "  lamp-0 (address 0)", "    fade_code  0 -> 3", "    min_level  1 -> 80"]
+    assert "failure_level" not in "".join(said), "it is right already"
+    assert max(map(len, said)) <= 44
+    assert yard.commission("--yes") == 1
+    assert "  lamp-0 (address 0): as it shall be, 3 written\n" in capsys.readouterr().out
+
+
+def test_it_is_said_what_to_do_next(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    def last() -> str:
+        return capsys.readouterr().out.rpartition("what they shall\n")[2].strip()
+
+    yard.gateway.gear[1].dead = True
+    yard.commission("--check")
+    assert last() == "look at lamp-1: supply, wire, address (leeze-boards address); then the same again"
+    yard.gateway.gear[1].dead = False
+    yard.commission("--check")
+    assert last() == "to write it: the same without --check"
+    yard.commission("--yes")
+    assert last() == "done: start the controller"
+    yard.commission("--check")
+    assert last() == "nothing to do"
+    for gear in yard.gateway.gear.values():
+        gear.dead = True
+    assert yard.commission("--check") == 1
+    assert last().startswith("no gear answers: has the bus power? Else look at the wire")
+
+
+def test_where_a_relay_powers_the_bus_silence_is_explained_by_it(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = Path(yard.words[-1])
+    board.write_text(
+        board.read_text().replace('model = "laptop"', 'model = "raspberry-pi-4"')
+        + '[wires.lines]\nkind = "gpio"\ndriver = "gpiozero"\nfactory = "mock"\n'
+        + '[devices.relay]\npart = "relay"\nwire = "lines"\ngpio = 17\nbus = "dali"\n'
+    )
+    for gear in yard.gateway.gear.values():
+        gear.dead = True
+    assert yard.commission("--check") == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "has the bus power? Its relay drops while no controller runs: leeze-controllers keep-power --now." in said
