@@ -28,7 +28,8 @@ class DaliLampKeys(DeviceKeys, frozen=True, kw_only=True):
 
     `check_s`: how often its gear is asked whether it and the lamp are well, two frames each time. `power_s`: how often
     D4i gear is asked for energy and power, 25 frames each time. Both in the gaps between levels. `keepalive_s`: after
-    so long a silence the gateway is asked something (0: never); the smallest of a wire's lamps counts.
+    so long a silence the gateway is asked something (0: never), so that its loss is known a second later at most; the
+    smallest of a wire's lamps counts.
 
     What its gear keeps, written by ``leeze-controllers commission``: `min_level`, `max_level`, `power_on_level` (when
     its supply comes back), `groups` (left out: chosen for carpets; given for one lamp of a wire, they are for all).
@@ -37,7 +38,7 @@ class DaliLampKeys(DeviceKeys, frozen=True, kw_only=True):
     short_address: ShortAddress
     check_s: CheckS = 600
     power_s: PowerS = 0
-    keepalive_s: KeepaliveS = 120
+    keepalive_s: KeepaliveS = 9
     min_level: LitLevel = 1
     max_level: LitLevel = 254
     power_on_level: Annotated[int, msgspec.Meta(ge=0, le=255, description="arc power level; 255: as before")] = 254

@@ -141,7 +141,7 @@ class GatewayPeer:
         self._frame = (letter, frame, t_ns + FORWARD_NS, 2 if letter == "t" else 1)
 
     def _is_silent(self, t_ns: int) -> bool:
-        return any(from_ns <= t_ns < to_ns for from_ns, to_ns in self._silent)
+        return bool(self._silent) and any(from_ns <= t_ns < to_ns for from_ns, to_ns in self._silent)
 
     def run(self, now_ns: int) -> None:
         """Do what is due, in the order of its times."""

@@ -233,6 +233,8 @@ class DaliGear:
             self.set_target(level, t_ns, fade=False)
 
     def _answer(self, code: int, t_ns: int) -> int | None:
+        if code == dali.QUERY_CONTROL_GEAR_PRESENT:  # the one that is asked most
+            return YES
         level = self.level_at(t_ns)
         if code == dali.QUERY_ACTUAL_LEVEL:
             return level
@@ -254,7 +256,6 @@ class DaliGear:
         if dali.QUERY_RANDOM_ADDRESS_H <= code <= dali.QUERY_RANDOM_ADDRESS_L:
             return self.addressing.random >> 8 * (dali.QUERY_RANDOM_ADDRESS_L - code) & 0xFF
         return {
-            dali.QUERY_CONTROL_GEAR_PRESENT: YES,
             dali.QUERY_CONTENT_DTR0: self.dtr0,
             dali.QUERY_CONTENT_DTR1: self.dtr1,
             dali.QUERY_CONTENT_DTR2: self.dtr2,

@@ -112,7 +112,7 @@ def test_groups_are_chosen_for_carpets_unless_the_file_says_them() -> None:
     plain = parse_board(BOARD.format(baud=19_200) + "".join(lamps), "yard.toml")
     assert line_groups(plain, "dali") == {0: frozenset({0, 1}), 1: frozenset({1, 2})}
     lamps[0] += "groups = [3, 9]\n"
-    lamps[2] += "groups = [3]\npower_on_level = 0\nkeepalive_s = 30\n"
+    lamps[2] += "groups = [3]\npower_on_level = 0\nkeepalive_s = 3\n"
     text = BOARD.format(baud=19_200) + "".join(lamps)
     said = parse_board(text, "yard.toml")
     assert line_groups(said, "dali") == {3: frozenset({0, 2}), 9: frozenset({0})}
@@ -125,4 +125,4 @@ def test_groups_are_chosen_for_carpets_unless_the_file_says_them() -> None:
     ]
     bus = board.devices["dali"]
     bus.advance(0)
-    assert bus.wake_ns == 30 * NS_PER_S
+    assert bus.wake_ns == 3 * NS_PER_S

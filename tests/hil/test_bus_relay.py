@@ -28,7 +28,7 @@ GEAR_NS = 500 * NS_PER_MS
 """After so long without bus power gear is at its failure level (hil/peers/dali_line.py)."""
 
 PROMISED_NS = HOLD_NS + GEAR_NS
-KEEPALIVE_NS = 120 * NS_PER_S
+KEEPALIVE_NS = 9 * NS_PER_S
 NIGHT_UTC_NS = 1_708_369_200 * NS_PER_S  # 19 February 2024, 20:00 in Münster
 DAY_UTC_NS = NIGHT_UTC_NS - 8 * 3600 * NS_PER_S
 BASE, FULL = 170, 254

@@ -11,10 +11,10 @@ from drivers.codecs.dali import QUERY_CONTROL_GEAR_PRESENT
 from drivers.quantities import DeviceHealth, LampStatus, PowerReading
 from drivers.units import NS_PER_MS, NS_PER_S
 
-CHECK_S, KEEPALIVE_S = 600, 120
+CHECK_S, KEEPALIVE_S = 600, 9
 
 
-def test_a_dead_gateway_is_noticed_within_two_minutes_though_nothing_is_commanded_and_every_lamp_says_so() -> None:
+def test_a_dead_gateway_is_noticed_within_ten_seconds_though_nothing_is_commanded_and_every_lamp_says_so() -> None:
     yard = Yard()
     yard.run(100)
     yard.gateway.set_silent(yard.now_ns, 400 * NS_PER_S)
@@ -31,20 +31,23 @@ def test_a_dead_gateway_is_noticed_within_two_minutes_though_nothing_is_commande
 
 def test_the_gateway_is_kept_alive_where_no_lamp_asks() -> None:
     yard = Yard(1, "check_s = 0\n")
+    yard.lamps[0].set_level(170, yard.now_ns)
+    yard.run(10.1)  # its last word
     yard.gateway.set_silent(yard.now_ns, 1000 * NS_PER_S)
     frames = yard.bus.frames
-    yard.run(KEEPALIVE_S)  # since its last word, in the first second
+    yard.run(10 + KEEPALIVE_S)
     assert (yard.said("dali"), yard.bus.frames - frames) == ([], 0)
-    yard.run(KEEPALIVE_S + 1)
+    yard.run(10.1 + KEEPALIVE_S + 1)
     assert yard.said("dali") == [(False, "gateway lost")]
 
 
-def test_a_quiet_line_of_six_lamps_is_asked_72_frames_an_hour() -> None:
-    yard = Yard()
-    frames, quiet = yard.bus.frames, yard.values.copy()
-    yard.run(10 + 3600)
-    assert yard.bus.frames - frames == 6 * 2 * 3600 // CHECK_S
-    assert yard.values == quiet
+def test_a_quiet_line_of_six_lamps_is_asked_468_frames_an_hour_and_72_without_the_gateways_own() -> None:
+    for more, frames in (("keepalive_s = 0\n", 6 * 2 * 3600 // CHECK_S), ("", 468)):
+        yard = Yard(more=more)
+        before, quiet = yard.bus.frames, yard.values.copy()
+        yard.run(10 + 3600)
+        assert yard.bus.frames - before == frames
+        assert yard.values == quiet
 
 
 @pytest.mark.parametrize("n", [0, 3, 5])

@@ -9,7 +9,8 @@ from drivers.buses.dali import DaliBus
 from drivers.devices.lamp_line import LampLine
 from drivers.quantities import DeviceHealth, LampStatus
 from drivers.units import NS_PER_MS, NS_PER_S
-from hil.peers.dali_gateway import DaliGateway
+from hil.peers.dali_gateway import DaliGateway, GatewayPeer
+from hil.peers.dali_lunatone import LubaPeer, SciPeer
 
 TICK_NS = 20 * NS_PER_MS
 HEAD = """format = 1
@@ -22,16 +23,17 @@ bench = true
 [wires.dali]
 kind = "memory"
 """
-LAMP = '[devices.lamp-{n}]\npart = "atxled"\nwire = "dali"\nshort_address = {n}\n'
+LAMP = '[devices.lamp-{n}]\npart = "{part}"\nwire = "dali"\nshort_address = {n}\n'
+GATEWAYS: dict[str, type[GatewayPeer]] = {"atxled": DaliGateway, "luba": LubaPeer, "sci": SciPeer}
 
 
 class Yard:
     """A board with lamps and keys as they are by themselves, its gateway, and one virtual time."""
 
-    def __init__(self, lamps: int = 6, more: str = "") -> None:
-        tables = [HEAD, *(LAMP.format(n=n) + more for n in range(lamps))]
+    def __init__(self, lamps: int = 6, more: str = "", *, part: str = "atxled") -> None:
+        tables = [HEAD, *(LAMP.format(n=n, part=part) + more for n in range(lamps))]
         self.board, far, self.values = built(*tables)
-        self.gateway = DaliGateway("dali", far["dali"], range(lamps), lambda *segment: None, fade_code=2)
+        self.gateway = GATEWAYS[part]("dali", far["dali"], range(lamps), lambda *segment: None, fade_code=2)
         self.gateway.line.join(self.bus.book.groups)
         self.now_ns = 0
         for lamp in self.lamps:
