@@ -25,12 +25,14 @@ from controllers.lighting.track import (
     MEAN_PERMILLE,
     MEAN_STEP_MM_S,
     MEAN_TAIL_PERMILLE,
+    NEWS_MM,
     OVER,
     OVERDUE_KEEP_NS,
     OVERDUE_MM,
     QUIET_NS,
     REACTION_MS,
     SLOW_MM_S,
+    STALE_MM,
     STEP_MM_S,
     STRAY_MM_S,
     TAIL_PERMILLE,
@@ -230,42 +232,47 @@ def test_a_claim_still_owed_is_not_put_off_by_a_second_report_of_the_same_moment
     assert track.wake_ns == CLAIM_NOW
 
 
-@pytest.mark.parametrize(
-    ("speed_mm_s", "first_mm", "last_mm"),
-    [
-        (999, 8_000, 152_000),  # a stroll: 72 m to both sides
-        (1_000, 46_000, 153_000),  # 72 m ahead and the way made while a lamp rises, 34 m behind
-        (10_000, 46_000, 226_000),  # 10.98 m/s for 13.2 s: faster than seen by what a rise lets somebody gain
-    ],
-)
-def test_light_reaches_ahead_by_metres_or_by_seconds(speed_mm_s: int, first_mm: int, last_mm: int) -> None:
-    at_mm = 80_000
-    track = Track(1, "", 0)
-    lamps = range(-200_000, 400_000, 1_000)
-    lane = Lane(1, lamps, [])
+@pytest.mark.parametrize("speed_mm_s", [SLOW_MM_S - 1, SLOW_MM_S, 10_000])
+def test_light_reaches_ahead_by_metres_or_by_seconds_and_to_both_sides_of_a_stroll(speed_mm_s: int) -> None:
+    at_mm, lamps = 80_000, range(-200_000, 400_000, 1_000)
+    ahead_mm, behind_mm = round(LIGHT.ahead_m * 1000), round(LIGHT.behind_m * 1000) + MARGIN_MM
+    soon_mm_s = min(
+        speed_mm_s + STEP_MM_S + GAIN_MM_S2 * REACH.lead_ms // 1000, speed_mm_s * HEAD_PERMILLE // 1000 + HEAD_MM_S
+    )
+    if speed_mm_s < SLOW_MM_S:
+        behind_mm = ahead_mm + MARGIN_MM
+        reach_mm = ahead_mm + MARGIN_MM
+    else:
+        by_seconds_mm = round(soon_mm_s * LIGHT.ahead_s)
+        reach_mm = max(ahead_mm, by_seconds_mm) + soon_mm_s * REACH.lead_ms // 1000 + MARGIN_MM
+    track, lane = Track(1, "", 0), Lane(1, lamps, [])
     track.measured(0, at_mm, speed_mm_s, 0, FAR_MM)
     track.claim(lane, REACH, 0)
     lit = [x for bit, x in enumerate(lamps) if track.mask >> bit & 1]
-    assert lit[0] == first_mm
-    assert lit[-1] == pytest.approx(last_mm, abs=1_000)
+    assert (lit[0], lit[-1]) == (-(-(at_mm - behind_mm) // 1_000) * 1_000, (at_mm + reach_mm) // 1_000 * 1_000)
 
 
 def test_known_for_a_while_somebody_who_rides_slowly_for_once_is_expected_to_be_as_fast_as_usual() -> None:
-    """6 m/s on the mean, 5 m/s at last: the far end of the claim grows by 7.3 m/s, not by 6.55."""
+    """6 m/s on the mean, 5 m/s at last: the far end of the claim grows by more than 5 m/s would make it."""
+    after_ms = -(-MEAN_NS // NS_PER_MS)
     young, old = measured(60_000, 5_000), Track(1, "", 0)
-    for seen in (Seen(0, 0, 0, 6_000, None), Seen(10_000, 0, 60_000, 5_000, None)):
+    for seen in (Seen(0, 0, 0, 6_000, None), Seen(after_ms, 0, 6 * after_ms, 5_000, None)):
         seen.tell(old)
         claim(old, seen.t_ms)
-    assert (young.head_mm_s, old.head_mm_s) == (6_550, 7_300)
-    assert (young.tail_mm_s, old.tail_mm_s) == (3_500, 4_800)
+    assert young.head_mm_s == 5_000 * HEAD_PERMILLE // 1000 + HEAD_MM_S
+    assert old.head_mm_s == 6_000 * MEAN_PERMILLE // 1000 + MEAN_MM_S > young.head_mm_s
+    assert young.tail_mm_s == 5_000 * TAIL_PERMILLE // 1000
+    assert old.tail_mm_s == min(5_000 - STEP_MM_S, 6_000 * MEAN_TAIL_PERMILLE // 1000) > young.tail_mm_s
 
 
 def test_a_mean_that_is_of_two_who_met_is_not_used() -> None:
     track = Track(1, "", 0)
-    for seen in (Seen(0, 0, 0, 3_000, None), Seen(10_000, 0, 40_000, 10_000, None)):
+    after_ms = -(-MEAN_NS // NS_PER_MS)
+    for seen in (Seen(0, 0, 0, 3_000, None), Seen(after_ms, 0, 4 * after_ms, 10_000, None)):
         seen.tell(track)
         claim(track, seen.t_ms)
-    assert (track.head_mm_s, track.tail_mm_s) == (12_800, 7_000)
+    alone = measured(40_000, 10_000)
+    assert (track.head_mm_s, track.tail_mm_s) == (alone.head_mm_s, alone.tail_mm_s)
 
 
 def test_who_was_hardly_seen_and_vanishes_inside_a_view_is_soon_forgotten() -> None:
@@ -292,7 +299,7 @@ def test_somebody_seen_now_is_preferred_to_somebody_not_seen_for_a_while() -> No
     unseen, fresh = measured(45_000, 5_000), measured(49_000, 5_000)
     Seen(900, 0, 53_500, 5_000, None).tell(fresh)
     at = (0, 54_800, 5_000, 1_950 * NS_PER_MS)
-    assert unseen.unlikeness_mm(*at) > 2_000
+    assert unseen.unlikeness_mm(*at) > STALE_MM
     at = (0, 54_800, 5_000, 1_000 * NS_PER_MS)
     assert fresh.unlikeness_mm(*at) < unseen.unlikeness_mm(0, 50_000, 5_000, 1_000 * NS_PER_MS)
 
@@ -332,8 +339,8 @@ def test_news_is_what_the_neighbour_cannot_foresee() -> None:
         (Seen(1_000, 0, 5_000, 5_000, None), False),
         (Seen(1_000, 0, 5_000, 4_900, None), False),
         (Seen(1_000, 0, 5_000, 5_001, None), True),
-        (Seen(1_000, 0, 7_001, 5_000, None), True),
-        (Seen(1_000, 0, 2_999, 5_000, None), True),
+        (Seen(1_000, 0, 5_001 + NEWS_MM, 5_000, None), True),
+        (Seen(1_000, 0, 4_999 - NEWS_MM, 5_000, None), True),
         (Seen(1_000, 1, 5_000, 5_000, None), True),
         (Seen(1_999, 0, 9_995, 5_000, None), False),
         (Seen(2_000, 0, 10_000, 5_000, None), True),
