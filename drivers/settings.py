@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,7 +64,48 @@ def explain(problem: str, kind: object) -> str:
         near = difflib.get_close_matches(unknown[1], known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
         return f"{place}: unknown key `{unknown[1]}`; {hint}"
+    right = _right(kind, place)
+    if right and what.startswith("Invalid"):
+        return f"{place}: i{what[1:]}; known: {right}"
+    if right and what.startswith("Expected `str`"):
+        return f"{place}: expected {right}"
     return f"{place}: {what[:1].lower()}{what[1:]}"
+
+
+def _right(kind: object, place: str) -> str:
+    """What may stand at a place as msgspec writes it, e.g. ``$.light.calendar.rules[0].from``: known words, or the
+    description of a pattern (`msgspec.Meta(pattern=..., description=...)`); "" where nothing is to be said."""
+    from msgspec import inspect
+
+    found: list[inspect.Type] = [inspect.type_info(kind)]
+    for key in re.findall(r"\.([^.\[\]]+)|\[[^\]]*\]", place):  # "" for a place in a list or a table
+        inner: list[inspect.Type] = []
+        for one in map(_bare, _each(found)):
+            if isinstance(one, inspect.StructType):
+                inner += [field.type for field in one.fields if field.encode_name == key]
+            elif isinstance(one, inspect.CollectionType):
+                inner.append(one.item_type)
+            elif isinstance(one, inspect.DictType):
+                inner.append(one.value_type)
+        found = inner
+    for one in _each(found):
+        bare = _bare(one)
+        if isinstance(bare, inspect.LiteralType):
+            return ", ".join(map(str, bare.values))
+        if isinstance(bare, inspect.StrType) and isinstance(one, inspect.Metadata):
+            return str((one.extra_json_schema or {}).get("description", ""))
+    return ""
+
+
+def _each(types: list[Any]) -> Iterator[Any]:
+    """Every one of unions by itself."""
+    for one in types:
+        yield from _each(list(one.types)) if hasattr(one, "types") else (one,)
+
+
+def _bare(one: Any) -> Any:
+    """Without what was said beside the type."""
+    return _bare(one.type) if hasattr(one, "type") else one
 
 
 def _field_names(kind: object, seen: set[object]) -> set[str]:

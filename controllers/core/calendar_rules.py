@@ -39,8 +39,22 @@ Light = Literal["off", "lit", "full"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Month = Annotated[int, msgspec.Meta(ge=1, le=12)]
-Moment = Annotated[str, msgspec.Meta(pattern=r"^(sunset|sunrise|([01]\d|2[0-3]):[0-5]\d|24:00)([+-]0[0-3]:[0-5]\d)?$")]
+Moment = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(sunset|sunrise|([01]\d|2[0-3]):[0-5]\d|24:00)([+-]0[0-3]:[0-5]\d)?$",
+        description='sunset, sunrise or a time like 05:30, and up to 3:59 h before or after, e.g. "sunset-00:15"',
+    ),
+]
 """A moment of a day, e.g. ``"sunset"``, ``"05:30"``, ``"sunrise-00:15"``."""
+
+DateAndTime = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^\d{4}-\d\d-\d\d \d\d:\d\d$",
+        description='a local date and time in quotes, e.g. "2026-12-31 18:00"',
+    ),
+]
 
 _MOMENT: Final = re.compile(r"(sunset|sunrise|(\d\d):(\d\d))(?:([+-])(\d\d):(\d\d))?")
 _NOON_H: Final = 12
@@ -108,8 +122,8 @@ class CalendarEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Example: ``from = "2026-12-31 18:00"``, ``to = "2027-01-01 03:00"``, ``light = "full"``.
     """
 
-    from_: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\d \d\d:\d\d$")] = msgspec.field(name="from")
-    to: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\d \d\d:\d\d$")]
+    from_: DateAndTime = msgspec.field(name="from")
+    to: DateAndTime
     light: Light
     title: str = ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import pytest
@@ -111,3 +111,36 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> 
 
 def test_a_fault_without_a_place_is_one_of_the_whole_file() -> None:
     assert explain("Expected `object`, got `array`", Site) == "$: expected `object`, got `array`"
+
+
+class Hour(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A table with words and a pattern."""
+
+    light: Literal["off", "lit"] = "lit"
+    at: Annotated[str, msgspec.Meta(pattern=r"^\d\d:\d\d$", description="a time like 05:30")] | None = None
+    plain: Annotated[str, msgspec.Meta(pattern="^x$")] = "x"
+
+
+class Day(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Hours in a list, and by name."""
+
+    hours: tuple[Hour, ...] = ()
+    named: dict[str, Hour] = {}
+    either: str | Hour = "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[[hours]]\nlight = "bright"', "$.hours[0].light: invalid enum value 'bright'; known: lit, off"),
+        ('[[hours]]\nat = "5:30"', "$.hours[0].at: expected a time like 05:30"),
+        ('[named.noon]\nat = "noon"', "$.named[...].at: expected a time like 05:30"),
+        ('[either]\nat = "noon"', "$.either.at: expected a time like 05:30"),
+        ("[[hours]]\nat = 05:30:00", "$.hours[0].at: expected `str | null`, got `time`"),
+        ('[[hours]]\nplain = "y"', "$.hours[0].plain: expected `str` matching regex '^x$'"),
+    ],
+)
+def test_a_wrong_word_is_told_with_those_that_are_right_and_a_pattern_in_words(text: str, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_toml(text, Day, "my.toml")
+    assert str(caught.value) == f"my.toml: {says}"
