@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
 
 from controllers.cli_service import AddVerb, NobodyRuns, choose
@@ -29,6 +30,7 @@ def add_override(verb: AddVerb) -> None:
         help="default: %(default)g, at most 120",
     )
     override.add_argument("--end", action="store_true", help="end it now: back to calendar and riders")
+    override.add_argument("--json", action="store_true", help="what stands now, as one JSON object")
 
 
 def _number(name: str, least: float, most: float) -> Callable[[str], float]:
@@ -59,8 +61,14 @@ def _override(said: argparse.Namespace) -> int:
         raise NobodyRuns(str(error)) from None
     with client:
         done = client.ask("override", lamps=lamps, **words)["override"]
+    if said.json:
+        print(json.dumps({"controller": path.stem, "lamps": done["lamps"], **words}))
+        return 0
     names = ", ".join(done["lamps"])
-    print(
-        f"{path.stem}: {names} " + ("back to normal" if said.end else f"at {said.level:g} % for {said.minutes:g} min")
-    )
+    if said.end:
+        print(f"{path.stem}: {names} back to normal")
+        return 0
+    print(f"{path.stem}: {names} at {said.level:g} % for {said.minutes:g} min, then back by itself")
+    which = f"--socket {path}" if said.socket else f"--controller {path.stem}"
+    print(f"sooner: leeze-controllers override {which} --lamps {said.lamps.replace(' ', '')} --end")
     return 0

@@ -278,7 +278,30 @@ def test_the_verb_orders_and_says_what_stands(asked: list[dict[str, Any]], capsy
         {"ask": "override", "lamps": ["lamp-2", "lamp-1"], "level_pct": 50, "minutes": 10},
         {"ask": "override", "lamps": "all", "end": True},
     ]
-    assert capsys.readouterr().out == "west: lamp-2, lamp-1 at 50 % for 10 min\nwest: lamp-1, lamp-2 back to normal\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "west: lamp-2, lamp-1 at 50 % for 10 min, then back by itself",
+        "sooner: leeze-controllers override --controller west --lamps lamp-2,lamp-1 --end",
+        "west: lamp-1, lamp-2 back to normal",
+    ]
+
+
+def test_the_line_that_ends_an_order_sooner_does_so_as_it_is_printed(
+    asked: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for where in (["--controller", "west"], ["--socket", str(tmp_path / "west.sock")]):
+        assert main(["override", *where, "--lamps", "all", "--level", "0"]) == 0
+        sooner = capsys.readouterr().out.splitlines()[-1].removeprefix("sooner: leeze-controllers ")
+        assert main(sooner.split()) == 0
+        assert asked[-1] == {"ask": "override", "lamps": "all", "end": True}
+
+
+def test_the_verb_says_what_stands_as_json(asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["override", "--lamps", "lamp-1", "--level", "50", "--json"]) == 0
+    assert main(["override", "--lamps", "all", "--end", "--json"]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"controller": "west", "lamps": ["lamp-1"], "level_pct": 50, "minutes": 10},
+        {"controller": "west", "lamps": ["lamp-1", "lamp-2"], "end": True},
+    ]
 
 
 def test_the_verb_refuses_what_the_controller_refuses_and_what_makes_no_sense(
