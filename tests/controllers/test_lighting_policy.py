@@ -12,6 +12,7 @@ from controllers.core.contract import Command, LampLevel, Publish
 from controllers.lighting.policy import ALIVE_NS, TAKE_OVER_HOLD_NS, LightingPolicy
 from controllers.lighting.riders import MAX_TRACKS
 from controllers.lighting.site import LightingSite
+from controllers.lighting.track import NEWS_MM, OVERDUE_MM, TAIL_PERMILLE
 from controllers.service.sites import site_path
 from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Quantity, RadarReport
 from drivers.settings import load_toml
@@ -148,8 +149,9 @@ def test_who_stops_in_view_keeps_light_around() -> None:
 def test_who_stops_between_views_keeps_light_both_ways_once_overdue() -> None:
     path = Path(*ride(80_000, 5_000, 1_000, 7_000)).until(8_000)  # leaves the view at 104 m, is due at 128 m
     assert "2" not in path.full
-    assert path.until(13_000).full == "456"  # at 3.5 m/s it could still come
-    assert path.until(15_000).full == "23456"  # 72 m back, not 34 m
+    overdue_ms = 5_800 + (128_000 + OVERDUE_MM - 104_000) * 1000 // (5 * TAIL_PERMILLE)
+    assert path.until(overdue_ms - 100).full == "456"  # slow, it could still come
+    assert path.until(overdue_ms + 1_000).full == "23456"  # 72 m back, not 34 m
     assert path.until(60_000).full == "23456"
 
 
@@ -186,7 +188,12 @@ def test_a_steady_rider_is_announced_every_two_seconds() -> None:
 
 
 def test_who_is_faster_or_elsewhere_than_foretold_is_announced_at_once_and_who_is_slower_is_not() -> None:
-    for v_mm_s, x_mm, at_once in ((5_278, 0, True), (4_722, 0, False), (5_000, 2_100, True), (5_000, 1_900, False)):
+    for v_mm_s, x_mm, at_once in (
+        (5_278, 0, True),
+        (4_722, 0, False),
+        (5_000, NEWS_MM + 100, True),
+        (5_000, NEWS_MM - 100, False),
+    ):
         steady = ride(66_000, 5_000, 1_000, 2_000)
         path = Path(*steady, report(2_000, "radar-2", (71_000 + x_mm, v_mm_s))).until(2_100)
         assert [t for t, _ in path.messages("rider")] == [1_100, *([2_000] if at_once else [])]

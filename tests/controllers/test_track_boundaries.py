@@ -18,6 +18,7 @@ from controllers.lighting.track import (
     MEAN_MM_S,
     MEAN_NS,
     MEAN_PERMILLE,
+    MEAN_STEP_MM_S,
     MEAN_TAIL_PERMILLE,
     NEWS_MM,
     OVERDUE_MM,
@@ -95,26 +96,27 @@ def test_bounds_are_what_they_say_in_whole_millimetres(speed_mm_s: int, mean_mm_
 
 
 @pytest.mark.parametrize(
-    ("known_ns", "way_mm", "mean_mm_s"),
+    ("known_ns", "mean_mm_s", "used"),
     [
-        (MEAN_NS, 40_000, 5_000),
-        (MEAN_NS - 1, 40_000, 0),
-        (MEAN_NS, 32_000, 4_000),  # four fifths of the speed
-        (MEAN_NS, 31_999, 0),
-        (MEAN_NS, 50_007, 6_250),  # five quarters
-        (MEAN_NS, 50_008, 0),
-        (2 * MEAN_NS + 1, 87_999, 5_450),
-        (MEAN_NS, 43_999, 5_450),
+        (MEAN_NS, 5_000, True),
+        (MEAN_NS - 1, 5_000, False),
+        (MEAN_NS, 4_000, True),  # four fifths of the speed
+        (MEAN_NS, 3_999, False),
+        (MEAN_NS, 6_250, True),  # five quarters
+        (MEAN_NS, 6_251, False),
+        (2 * MEAN_NS + 1, 5_499, True),
+        (MEAN_NS, 5_499, True),
     ],
 )
 def test_a_mean_is_known_after_a_while_and_where_it_is_near_the_speed(
-    known_ns: int, way_mm: int, mean_mm_s: int
+    known_ns: int, mean_mm_s: int, used: bool
 ) -> None:
     reach, track = Reach(Behaviour()), known(5_000)
+    way_mm = -(-mean_mm_s * known_ns // NS_PER_S)  # the shortest that makes this mean
     track.t0_ns, track.u0_mm = track.first_ns + known_ns, track.first_u_mm + way_mm
     track._bound(reach)
     found = (track.near_mm, track.gain_mm_s, track.far_mm, track.head_mm_s, track.tail_mm_s)
-    assert found == reach.bounds_of(5_000, mean_mm_s)
+    assert found == reach.bounds_of(5_000, mean_mm_s // MEAN_STEP_MM_S * MEAN_STEP_MM_S if used else 0)
 
 
 @pytest.mark.parametrize("speed_mm_s", [333, 1_111, 2_779, 5_557])
