@@ -45,7 +45,8 @@ class DaliLamp:
         name: e.g. ``"lamp-1"``.
         bus: it hangs on.
         short_address: 0 to 63.
-        check_ns: how often to look by itself whether all is well; 0: only when told. Two frames each time.
+        check_ns: how often to look by itself whether all is well, the first time at once; 0: only when told. Two frames
+            each time.
         power_ns: how often to ask for `power` by itself; 0: only when told. 25 frames each time.
         settings: what its gear shall keep, but for failure level and fade time, which `verify` is told, and groups,
             which the bus knows.
@@ -241,20 +242,20 @@ class DaliLamp:
         if now_ns < self.wake_ns:
             return
         if now_ns >= self._next_check_ns:
-            if self._next_check_ns:
-                self._look(now_ns)
-            self._next_check_ns = now_ns + (self._check_ns if self._next_check_ns else self._turn_ns())
+            first = not self._next_check_ns
+            self._look(now_ns, priority=1 if first else 3)  # at a start before all but levels: is it as it was left?
+            self._next_check_ns = now_ns + (self._turn_ns() if first else self._check_ns)
         if now_ns >= self._next_power_ns:
             self._next_power_ns = now_ns + self._power_ns
             self.power(now_ns, timeout_ns=self._power_ns)
         self.wake_ns = min(self._next_check_ns, self._next_power_ns)
 
-    def _look(self, now_ns: int) -> None:
+    def _look(self, now_ns: int, priority: int = 3) -> None:
         self._asked_ns = now_ns
-        self._submit("check_gear", now_ns, self._check_ns)
+        self._submit("check_gear", now_ns, self._check_ns, priority)
 
     def _turn_ns(self) -> int:
-        """The lamps of a line look one after the other, evenly: when this one does for the first time."""
+        """The lamps of a line look one after the other, evenly: when this one does, after its look at the start."""
         line = sorted(self._bus.book.levels)
         return self._check_ns * (line.index(self.short_address) + 1) // len(line)
 

@@ -70,7 +70,7 @@ def test_lamps_of_one_wire_share_their_gateway(part: str, baud: int, content: st
     assert contents(parse_board(text, "yard.toml")) == {"dali": content}
 
 
-def test_the_lamps_of_a_line_are_asked_how_they_are_one_after_the_other() -> None:
+def test_the_lamps_of_a_line_are_asked_how_they_are_all_at_the_start_and_then_one_after_the_other() -> None:
     text = BOARD.format(baud=38_400) + "".join(LAMP.format(n=n, part="luba") + "check_s = 60\n" for n in (3, 5))
     board, sent = built(text)
     line, bus = board.devices["dali/lamps"], board.devices["dali"]
@@ -80,7 +80,7 @@ def test_the_lamps_of_a_line_are_asked_how_they_are_one_after_the_other() -> Non
         asked.append(bus._queue.snapshot()["jobs"])  # type: ignore[attr-defined]
         for name in ("lamp-3", "lamp-5"):
             bus.cancel(name, at_s * NS_PER_S)  # type: ignore[attr-defined]
-    assert [[job["args"] for job in jobs] for jobs in asked] == [[], [[3]], [[5]], [[3]]]
+    assert [[job["args"] for job in jobs] for jobs in asked] == [[[3], [5]], [[3]], [[5]], [[3]]]
     assert sent == []
 
 

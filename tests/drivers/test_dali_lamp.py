@@ -89,9 +89,9 @@ def test_a_lamp_checks_by_itself_and_speaks_only_of_what_has_changed() -> None:
         rig.answers[STATUS] = answer
         rig.go(at_s)
         rig.go(at_s + 5)
-    assert rig.sent == [STATUS, "h0BA0"] * 4
+    assert rig.sent == [STATUS, "h0BA0"] * 5
     assert [(value.t_ns // NS_PER_S, value.ok) for value in rig.values if isinstance(value, DeviceHealth)] == [
-        (10, True),
+        (0, True),
         (20, False),
         (40, True),
     ]
@@ -139,7 +139,10 @@ def test_a_lamp_that_asks_by_itself_has_state_and_goes_on_exactly() -> None:
         assert (rig.sent, rig.values) == ([], [])
         rig.answers[STATUS] = "J04"
         rig.go(13)
-        assert rig.values == [DeviceHealth(13 * NS_PER_S, "lamp-1", True)]
+        assert rig.values == [
+            LampStatus(13 * NS_PER_S, "lamp-1", None, ""),
+            DeviceHealth(13 * NS_PER_S, "lamp-1", True),
+        ]
     assert rigs[0].lamp.snapshot() == rigs[1].lamp.snapshot()
 
 

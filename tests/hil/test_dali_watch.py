@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from dali_yard import Yard
+from dali_yard import GATEWAYS, Yard
 from drivers.codecs.dali import QUERY_CONTROL_GEAR_PRESENT
 from drivers.quantities import DeviceHealth, LampStatus, PowerReading
 from drivers.units import NS_PER_MS, NS_PER_S
@@ -64,6 +64,20 @@ def test_a_fault_is_found_within_ten_minutes_and_its_end_as_well(n: int, fault: 
         assert yard.failures() == [(f"lamp-{n}", said)]
         assert yard.said(f"lamp-{n}") == [(not on, said)]
         yard.values.clear()
+
+
+@pytest.mark.parametrize("part", sorted(GATEWAYS))
+@pytest.mark.parametrize(("lamps", "within_s"), [(6, 1), (64, 9)])
+def test_at_a_start_a_lamp_that_is_dark_is_found_at_once_with_its_level_taken_over_before(
+    part: str, lamps: int, within_s: int
+) -> None:
+    yard = Yard(lamps, part=part, failed=(1, lamps - 1))
+    said = [value for value in yard.values if isinstance(value, LampStatus)]
+    taken_over = [value.source for value in said if value.level is not None or not value.failure]
+    assert sorted(taken_over) == sorted(f"lamp-{n}" for n in range(lamps))
+    found = [(value.source, value.failure) for value in said[lamps:]]
+    assert found == [(f"lamp-{n}", "lamp failure") for n in (1, lamps - 1)]
+    assert said[-1].t_ns < within_s * NS_PER_S
 
 
 def test_one_lost_answer_is_no_failure() -> None:

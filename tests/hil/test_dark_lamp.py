@@ -6,7 +6,7 @@ import pytest
 
 from controllers.lighting.site import LightingSite
 from controllers.service.sites import load_site
-from drivers.units import NS_PER_S
+from drivers.units import NS_PER_MS, NS_PER_S
 from hil.benches.lit_path import ListedRiders, LitPathBench
 from hil.faults.plan import Faults
 
@@ -43,6 +43,27 @@ def test_around_a_lamp_that_fails_it_is_full_within_ten_minutes_and_base_again_a
     gear.lamp_failed = False
     bench.run(1250 * NS_PER_S)
     assert levels(bench) == [BASE] * 12
+
+
+def test_after_a_restart_a_lamp_known_dark_is_known_dark_again_before_what_is_around_it_can_sink() -> None:
+    off_ns, on_ns = 660 * NS_PER_S, 664 * NS_PER_S
+    bench = path(Faults(restarts={"west": ((off_ns, on_ns),)}))
+    bench.gateways["west/dali"].gear[2].lamp_failed = True
+    bench.run(off_ns)
+    assert levels(bench) == [FULL] * 5 + [BASE] * 7
+    for t_ns in range(off_ns, on_ns + 120 * NS_PER_S, 100 * NS_PER_MS):
+        bench.run(t_ns)
+        assert levels(bench) == [FULL] * 5 + [BASE] * 7
+
+
+def test_a_lamp_that_failed_or_was_mended_while_the_controller_was_away_is_known_two_seconds_after_its_start() -> None:
+    spans = ((40 * NS_PER_S, 44 * NS_PER_S), (100 * NS_PER_S, 104 * NS_PER_S))
+    bench = path(Faults(restarts={"west": spans}))
+    for (off_ns, on_ns), failed in zip(spans, (True, False), strict=True):
+        bench.run(off_ns + NS_PER_S)
+        bench.gateways["west/dali"].gear[2].lamp_failed = failed
+        bench.run(on_ns + 2 * NS_PER_S + RISE_NS + (0 if failed else 30 * NS_PER_S))
+        assert levels(bench) == ([FULL] * 5 + [BASE] * 7 if failed else [BASE] * 12)
 
 
 @pytest.mark.parametrize("at_ns", range(0, 9 * NS_PER_S, 1_700_000_000))
