@@ -60,6 +60,12 @@ GERMAN: Final = {
     "gaps": "Lücken",
     "watchdogs": "Wächter",
     "metrics": "Metriken",
+    "off by the calendar": "aus nach Kalender",
+    "lit hours": "Lichtstunden",
+    "full by the calendar": "voll nach Kalender",
+    "time not known: base": "Zeit nicht bekannt: Grundlicht",
+    "no light": "ohne Licht",
+    "look at": "ansehen",
     "by hand": "von Hand",
     "doubts": "Zweifel",
     "broken": "verletzt",
@@ -70,6 +76,14 @@ GERMAN: Final = {
     "check plug and supply, then": "Stecker und Speisung prüfen, dann",
     "start it with --hardware-watchdog, or let systemd feed it": "--hardware-watchdog oder systemd",
 }
+
+HOURS: Final = {
+    "off": "off by the calendar",
+    "lit": "lit hours",
+    "full": "full by the calendar",
+    "base": "time not known: base",
+}
+"""What the gate says of now, in words."""
 
 
 class Screen:
@@ -240,14 +254,20 @@ class Screen:
     def _outputs(self) -> Iterator[str]:
         if lamps := self._p["lamps"]:
             levels = ", ".join(f"{name} {'?' if level is None else level}" for name, level in sorted(lamps.items()))
-            yield from self._row("lamps", levels)
+            hours = self._p.get("light")
+            yield from self._row("lamps", f"{self._w(HOURS[hours])}; {levels}" if hours in HOURS else levels)
         if orders := self._p.get("overrides"):
             standing = ", ".join(
                 f"{name} {order['level']} {self._w('for')} {_span(order['left_s'])}" for name, order in orders.items()
             )
             yield from self._row("by hand", self._bad(standing))
-        if doubts := self._p.get("doubts"):
+        dark = self._p.get("dark", {})
+        doubts = [f"{name} ({self._w('no light')}: {why})" for name, why in sorted(dark.items())]
+        doubts += [source for source in self._p.get("doubts", ()) if source not in dark]
+        if doubts:
             yield from self._row("doubts", self._bad(", ".join(doubts)))
+        if says := self._p.get("riders", {}).get("says"):
+            yield from self._row("look at", self._bad(says))
         broken = self._p.get("invariants", {}).get("last")
         if broken:
             yield from self._row("broken", self._bad(broken))

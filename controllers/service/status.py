@@ -41,6 +41,8 @@ class Status:
         """Wires lost since the start, as last told."""
         self._cycle, self._say = controller.cycle, say
         self._invariants, self._broken = controller.invariants, ""
+        self._figures: Callable[[int], dict[str, Any]] | None = getattr(controller.cycle.policy, "figures", None)
+        self._policy_says = ""
         self._each_second, self._each_line = tuple(each_second), tuple(each_line)
         self._late_ns: list[int] = []
         self._line_ns = -1
@@ -94,6 +96,10 @@ class Status:
         if self._invariants is not None and self._invariants.last != self._broken:
             self._broken = self._invariants.last
             self._say(Urgent(f"invariant broken: {self._broken}"))
+        says = "" if self._figures is None else self._figures(now_ns).get("riders", {}).get("says", "")
+        if says != self._policy_says:
+            self._policy_says = says
+            self._say(Urgent(f"look at: {says}") if says else "look at: no more")
         if self._line_ns < 0:
             self._line_ns = now_ns + PERIOD_NS
         elif now_ns >= self._line_ns:

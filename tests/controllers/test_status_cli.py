@@ -61,7 +61,9 @@ WELL: dict[str, Any] = {
         name: {"kind": "uart", "open": True, "trouble": ""} for name in ("dali", "radar-1", "radar-2", "radar-3")
     },
     "relays": {"relay": {"holds": True, "mode": "pulse"}},
+    "light": "lit",
     "lamps": {f"lamp-{n}": 170 for n in range(1, 7)},
+    "riders": {"now": 1, "says": ""},
     "panels": {},
     "recorder": {"state": "recording", "files": 12, "bytes": 312_000_000, "limit_bytes": 1_073_741_824, "gaps": 0},
     "systemd": {"timeout_s": 10.0, "ready": True, "lost": 0},
@@ -96,6 +98,8 @@ def ill() -> dict[str, Any]:
     p["console"]["dropped"] = 5
     p["overrides"] = {"lamp-2": {"level": 254, "left_s": 540}}
     p["doubts"] = ["neighbour", "radar-1"]
+    p["light"], p["dark"] = "base", {"lamp-4": "gateway lost", "lamp-2": "lamp failure"}
+    p["riders"]["says"] = "radar-2 shows riders mirrored: turn it round, or correct `looks` in the site file"
     p["invariants"] = {"too_fast": 1, "last": "too_fast: lamp-3 was told 0, 254 levels down in a second"}
     return p
 
@@ -120,7 +124,7 @@ def test_all_is_there_when_all_is_well() -> None:
         "mlockall +, SCHED_FIFO - (no permission; LimitRTPRIO=50)",
         "9 well: radar-1 0.1 s",
         "4 open, 0 losses",
-        "lamp-1 170",
+        "lit hours; lamp-1 170",
         "relay: holds (pulse)",
         "recording, 12 files, 312 / 1074 MB",
         "systemd 10 s",
@@ -148,7 +152,9 @@ def test_what_is_wrong_comes_with_what_to_do_next() -> None:
         "the port is taken",
         "5 lines dropped",
         "by hand lamp-2 254 for 9 min",
-        "doubts neighbour, radar-1",
+        "time not known: base; lamp-1 170",
+        "doubts lamp-2 (no light: lamp failure), lamp-4 (no light: gateway lost), neighbour, radar-1",
+        "look at radar-2 shows riders mirrored: turn it round, or correct `looks` in the site file",
         "broken too_fast: lamp-3",
     ):
         assert words in " ".join(said.split()), words
