@@ -12,6 +12,7 @@ import pytest
 
 from controllers.lighting.section import section
 from drivers.buses.dali import DaliBus
+from drivers.codecs.dali import QUERY_STATUS
 from drivers.links.memory import memory_pair
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.benches.lit_path import ListedRiders, LitPathBench
@@ -23,6 +24,8 @@ NIGHT_UTC_NS = 1_708_297_200 * NS_PER_S
 PERIOD_NS = 20 * NS_PER_MS
 QUERY_NS = 6 * BYTE_NS + FORWARD_NS + ANSWERED_NS + 4 * BYTE_NS
 COMMAND_NS = 6 * BYTE_NS + FORWARD_NS + UNANSWERED_NS + 2 * BYTE_NS
+LOOK = f"{QUERY_STATUS:02X}\n".encode()
+"""How a question ends that begins a look at a lamp."""
 
 
 class Heard:
@@ -86,7 +89,7 @@ def test_with_an_idle_bus_the_first_byte_leaves_in_the_tick_that_consumed_the_se
 
 def test_while_a_query_runs_the_first_byte_leaves_the_moment_it_is_answered() -> None:
     quiet = _seen_at(500 * NS_PER_S)
-    asked_ns = next(t_ns for t_ns, data in quiet.sent if 250 * NS_PER_S < t_ns < 400 * NS_PER_S)  # a look at a lamp
+    asked_ns = next(t_ns for t_ns, data in quiet.sent if t_ns > 250 * NS_PER_S and data.endswith(LOOK))
     waits = []
     for off_ms in range(0, 100, 10):  # wherever the grid of reports lies, some second report comes into the query
         heard = _seen_at(asked_ns - 40 * NS_PER_MS + off_ms * NS_PER_MS)
