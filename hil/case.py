@@ -159,7 +159,7 @@ def known_faults(wires: Mapping[str, str], controllers: Collection[str]) -> dict
     radars = [name for name, content in wires.items() if content == "ld2451"]
     feeds = [name for name, content in wires.items() if content.startswith("spat") or content == "sensorthings"]
     return {
-        "wire": list(wires),
+        "wire": dict(wires),
         "radar-silent": radars,
         "gateway-silent": lines,
         "line-dark": lines,

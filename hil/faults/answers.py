@@ -5,6 +5,9 @@ from __future__ import annotations
 from drivers.codecs import atxled
 from drivers.transfers import HEAD_BYTES, NACK, OK, Reply, encode_reply
 
+REFUSING = ("dali", "i2c", "modbus")
+"""What a wire carries on which a question can be refused."""
+
 _MOST_BYTES = 256
 _SERVER_FAILURE = 4
 
@@ -12,8 +15,8 @@ _SERVER_FAILURE = 4
 class Refusals:
     """Answers of one wire as refusals; anything else passes as it is.
 
-    Of a wire's contents three know a refusal: "dali" (gear does not answer, N), "i2c" (no acknowledgement), "modbus"
-    (exception 4).
+    Three contents of a wire know a refusal (`REFUSING`): "dali" (gear does not answer, N), "i2c" (no acknowledgement),
+    "modbus" (exception 4). A fault `nack` of any other is refused where it is read (`hil.faults.span.check_names`).
     """
 
     def __init__(self, content: str) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from drivers.errors import InputError
 from drivers.units import NS_PER_MS, NS_PER_S
+from hil.faults.answers import REFUSING
 from hil.faults.wire import Way, WireFault, WireFaultKind
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400 * 400)]
@@ -110,7 +111,10 @@ def read_by_hand(word: str) -> FaultSpan:
 
 
 def check_names(spans: Iterable[FaultSpan], known: Mapping[str, Collection[str]], place: str) -> None:
-    """Each fault names what is there. `known`: names by kind, wires under "wire". Raises InputError."""
+    """Each fault names what is there and can have it. Raises InputError.
+
+    `known`: names by kind, wires under "wire"; e.g. a mapping to what they carry, ``{"west/dali": "dali"}``.
+    """
     for n, fault in enumerate(spans):
         names = known.get("wire" if fault.kind in WIRE_KINDS else fault.kind, ())
         if fault.what and fault.what not in names:
@@ -118,5 +122,11 @@ def check_names(spans: Iterable[FaultSpan], known: Mapping[str, Collection[str]]
             listed = ", ".join(sorted(names)) or "nothing here can have it"
             hint = f"did you mean {near[0]}?" if near else f"known: {listed}"
             raise InputError(f"{place}[{n}].what: {fault.kind} cannot be of {fault.what!r}; {hint}")
+        if fault.kind == "nack" and isinstance(names, Mapping) and names[fault.what] not in REFUSING:
+            could = ", ".join(sorted(wire for wire, content in names.items() if content in REFUSING)) or "no wire here"
+            raise InputError(
+                f"{place}[{n}].what: nack cannot be of {fault.what!r}: what comes from {names[fault.what]} knows no "
+                f"refusal; wires of {', '.join(REFUSING)} do: {could}"
+            )
         if fault.kind == "messages-lost" and not known.get("messages-lost"):
             raise InputError(f"{place}[{n}].kind: messages-lost: this site has one controller only")

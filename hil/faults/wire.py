@@ -29,7 +29,7 @@ class WireFault(msgspec.Struct, frozen=True):
 
     dropped, duplicated, corrupted (one bit of one byte): `pct` of the pieces. delayed: `by_ns` later. stuck: in place
     of each piece, the last one from before the span (a sensor that repeats itself). silence: nothing. nack: each answer
-    to the board becomes a refusal, where the content of the wire knows one (DALI, Modbus); others stay as they are.
+    to the board becomes a refusal, where the content of the wire knows one (DALI, I2C, Modbus); others stay.
     """
 
     kind: WireFaultKind

@@ -220,6 +220,12 @@ def test_every_kind_of_fault_is_felt_and_is_the_same_with_and_without_skipping(
         ("messages-lost", "west", "messages-lost has none"),
         ("radar-silent", "", "names the radar"),
         ("radar-mute", "west/radar-1", "radar-mute"),
+        (
+            "nack",
+            "west/radar-1",
+            "what comes from ld2451 knows no refusal; wires of dali, i2c, modbus do: east/dali, west",
+        ),
+        ("nack", "west/neighbour", "what comes from message knows no refusal"),
     ],
 )
 def test_a_fault_that_cannot_be_is_refused_with_what_could(

@@ -215,3 +215,12 @@ def test_a_fault_that_does_not_read_is_refused_with_what_would(word: str, told: 
 def test_a_wire_that_is_not_there_is_named_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean west/radar-1"):
         check_names([FaultSpan("stuck", 0, 1, "west/radar-7")], {"wire": ["west/radar-1", "west/dali"]}, "--fault")
+
+
+def test_a_refusal_is_no_fault_of_a_wire_that_knows_none() -> None:
+    known = {"wire": {"one/radar": "ops243", "one/air": "i2c", "one/volts": "modbus"}}
+    check_names([FaultSpan("nack", 0, 1, wire) for wire in ("one/air", "one/volts")], known, "--fault")
+    with pytest.raises(InputError, match=r"'one/radar': what comes from ops243 .* do: one/air, one/volts"):
+        check_names([FaultSpan("nack", 0, 1, "one/radar")], known, "--fault")
+    with pytest.raises(InputError, match="do: no wire here"):
+        check_names([FaultSpan("nack", 0, 1, "one/radar")], {"wire": {"one/radar": "kld7"}}, "--fault")
