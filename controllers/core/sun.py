@@ -3,7 +3,8 @@
 The sun is the astral package's (upper limb on a flat horizon, NOAA equations), rounded to whole seconds so that the
 last bits of sine and cosine cannot matter. Near the poles there are days without one or the other: then the sun that
 does not rise is said to rise and set at noon (all night), the sun that does not set to rise at midnight and set at the
-next (all day). So a rule from sunset to sunrise needs no case of its own, and nothing is raised.
+next (all day). So a rule from sunset to sunrise needs no case of its own, and nothing is raised. Where astral finds no
+event though there is one (first and last days of a polar night, dates close to a white night), it is looked for.
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ _S_PER_DEG: Final = 240
 _HORIZON_DEG: Final = -0.833
 """Where its middle stands when its upper limb rises or sets, refraction included."""
 
-_TWILIGHT_DEG: Final = -6.0
-
 
 def local_zone(timezone: str) -> ZoneInfo:
     """The time zone of an IANA name. Raises InputError."""
@@ -47,8 +46,7 @@ def local_s(day: date, at: time, zone: ZoneInfo) -> int:
     return int(datetime.combine(day, at, zone).timestamp())
 
 
-@lru_cache(maxsize=64)
-def sun_s(day: date, event: SunEvent, lat_deg: float, lon_deg: float, zone: ZoneInfo) -> int:
+def _sun_s(day: date, event: SunEvent, lat_deg: float, lon_deg: float, zone: ZoneInfo) -> int:
     """Sunrise or sunset of a local date, UTC second, rounded; sunrise before the sun's noon, sunset after it.
 
     Example: Münster, 19 February 2024, sunset at 17:49:33.
@@ -57,29 +55,44 @@ def sun_s(day: date, event: SunEvent, lat_deg: float, lon_deg: float, zone: Zone
 
     observer = astral.Observer(lat_deg, lon_deg)
     midnight_s = local_s(day, time(0), zone)
-    noon_s = int(datetime.combine(day, time(12)).replace(tzinfo=UTC).timestamp() - lon_deg * _S_PER_DEG)
     next_midnight_s = local_s(day + timedelta(days=1), time(0), zone)
-    while noon_s < midnight_s:  # a zone with the date of the other side of the date line
-        noon_s += _DAY_S
-    while noon_s > next_midnight_s:
-        noon_s -= _DAY_S
+    noon_s = int(datetime.combine(day, time(12), UTC).timestamp() - lon_deg * _S_PER_DEG)
+    # that of this date, in a zone that has the date of the other side of the date line as well
+    noon_s = midnight_s + (noon_s - midnight_s) % _DAY_S
     first_s, last_s = (midnight_s, noon_s) if event == "sunrise" else (noon_s, next_midnight_s)
-    aside = timedelta(days=1 if event == "sunset" else -1)
-    for tried in (day, day + aside, day - aside):
-        try:
-            moment: datetime = getattr(astral.sun, event)(observer, date=tried, tzinfo=zone)
-        except ValueError:
-            break
-        found_s = int((moment + timedelta(microseconds=500_000)).timestamp())
+    try:
+        moment: datetime = getattr(astral.sun, event)(observer, date=day, tzinfo=zone)
+    except ValueError:
+        pass
+    else:
+        found_s = round(moment.timestamp())
         if first_s <= found_s <= last_s:
             return found_s
-    return (first_s if event == "sunrise" else last_s) if _never_sets(observer, noon_s, event) else noon_s
+    return _crossing_s(observer, noon_s, first_s if event == "sunrise" else last_s)
 
 
-def _never_sets(observer: Observer, noon_s: int, event: SunEvent) -> bool:
-    """Whether a day without that event is all light: the sun is up at its noon, and not far down at its midnight."""
+sun_s = lru_cache(maxsize=64)(_sun_s)
+
+
+def _crossing_s(observer: Observer, noon_s: int, end_s: int) -> int:
+    """The last second with the sun up, on the way from its noon to an end of the day; for events astral does not find.
+
+    The noon itself where it is not up then, the end where it is up all the way.
+    """
     from astral.sun import elevation
 
-    midnight_s = noon_s + (_DAY_S // 2 if event == "sunset" else -_DAY_S // 2)
-    noon, midnight = (datetime.fromtimestamp(at_s, UTC) for at_s in (noon_s, midnight_s))
-    return elevation(observer, noon) > _HORIZON_DEG and elevation(observer, midnight) > _TWILIGHT_DEG
+    def is_up(at_s: int) -> bool:
+        return elevation(observer, datetime.fromtimestamp(at_s, UTC), with_refraction=False) > _HORIZON_DEG
+
+    if not is_up(noon_s):
+        return noon_s
+    if is_up(end_s):
+        return end_s
+    up_s, down_s = noon_s, end_s
+    while abs(down_s - up_s) > 1:
+        between_s = (up_s + down_s) // 2
+        if is_up(between_s):
+            up_s = between_s
+        else:
+            down_s = between_s
+    return up_s

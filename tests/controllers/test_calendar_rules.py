@@ -348,12 +348,17 @@ def test_a_rule_knows_its_defaults() -> None:
     assert rule.hours() == LIT
 
 
-def test_a_night_so_short_that_it_begins_after_midnight_is_none() -> None:
-    """Rovaniemi, 23 May 2024: the sun has set at half past midnight and is up again before three."""
+def test_a_short_night_about_midnight_is_a_night() -> None:
+    """Rovaniemi, 23 May 2024: down from half past eleven to five to three; astral finds no sunrise on that date."""
     zone = local_zone("Europe/Helsinki")
-    assert sun_s(date(2024, 5, 23), "sunrise", 66.5, 25.7, zone) == local_s(
-        date(2024, 5, 23), datetime.min.time(), zone
-    )
+    rise = local_s(date(2024, 5, 23), datetime.min.replace(hour=2, minute=54, second=43).time(), zone)
+    assert sun_s(date(2024, 5, 23), "sunrise", 66.5, 25.7, zone) == rise
+    found = LightCalendar(rules('from = "sunset"\nto = "sunrise"'), 66.5, 25.7, "Europe/Helsinki")
+    lit = [
+        found.lit_at(utc_ns(f"2024-05-{day} {at}", zone)) for day, at in ((22, "23:40"), (23, "00:30"), (23, "02:50"))
+    ]
+    assert lit == [True, True, True]
+    assert not found.lit_at(utc_ns("2024-05-23 03:00", zone))
 
 
 def test_a_month_without_a_rule_holds_nothing_where_nobody_has_checked() -> None:
