@@ -6,7 +6,7 @@ Whether light is wanted at all (calendar, doubt) is not decided here but by the 
 
 Messages to a neighbour (one JSON object each; ages, never stamps)::
 
-    {"kind": "rider", "id": 7, "x_mm": 150000, "v_mm_s": 5500, "age_ms": 12}
+    {"kind": "rider", "id": 7, "x_mm": 150000, "v_mm_s": 5500, "age_ms": 12, "known_ms": 21400, "mean_mm_s": 5320}
     {"kind": "doubt", "of": "radar-3", "doubt": [128000, 168000]}          "doubt": null once it is over
     {"kind": "alive", "doubts": {"radar-3": [128000, 168000]}}              every ten seconds: all doubts there are
 
@@ -23,7 +23,7 @@ from controllers.lighting.ramp import Ramp
 from controllers.lighting.riders import Riders
 from controllers.lighting.site import ControllerSite, LightingSite
 from controllers.lighting.stretch import Stretch
-from controllers.lighting.track import CONFIRM_NS, OVER, Reach, Track
+from controllers.lighting.track import CONFIRM_NS, OVER, QUIET_NS, Reach, Track
 from drivers.quantities import DeviceHealth, LampStatus, Message, Quantity, RadarReport, SpeedReport
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
@@ -33,6 +33,12 @@ NEAR_MM = 120_000
 
 TAKE_OVER_HOLD_NS = 15 * NS_PER_S
 """How long a lamp found bright at a start stays so: riders may be there whom nobody has seen yet."""
+
+LOOK_AGAIN_NS = 500 * NS_PER_MS
+"""So often it is asked again whether a lamp that stays full for somebody to come is still needed."""
+
+SAID_NS = 60 * NS_PER_S
+"""So long status says that somebody came too fast for a rider."""
 
 AGAIN_NS = 5 * NS_PER_S
 """A lamp raised again so soon after it began to sink is counted: nobody should see it, and gear wears by it."""
@@ -88,6 +94,8 @@ class LightingPolicy:
             if type(value) is RadarReport:
                 if value.detections:
                     moved |= riders.seen(value, news)
+                    if value.t_ns + QUIET_NS < self._tracks_wake_ns:  # a claim left alone is due again by then
+                        self._tracks_wake_ns = value.t_ns + QUIET_NS
                 elif riders.frozen:
                     riders.moves(value.source)
                     moved = True
@@ -127,13 +135,17 @@ class LightingPolicy:
         """Tell the neighbours whom it concerns; nobody else is looked at again before there is news."""
         track.published()
         x_mm, v_mm_s = (track.u0_mm, track.speed_mm_s) if track.lane == 0 else (-track.u0_mm, -track.speed_mm_s)
+        known_ms = (track.t0_ns - track.first_ns) // NS_PER_MS
+        mean_mm_s = (track.u0_mm - track.first_u_mm) * 1000 // known_ms if known_ms else 0
         for device, (low, high) in self.stretch.neighbour_spans.items():
             near = low - NEAR_MM <= x_mm <= high + NEAR_MM
-            towards = v_mm_s > 0 if x_mm < low else v_mm_s < 0 if x_mm > high else True
+            towards = v_mm_s > 0 if x_mm < low else v_mm_s < 0
             if near or towards:
                 self._announced += 1
                 age_ms = (now_ns - track.t0_ns) // NS_PER_MS
                 body = {"kind": "rider", "id": track.id, "x_mm": x_mm, "v_mm_s": v_mm_s, "age_ms": age_ms}
+                if mean_mm_s > 0:
+                    body |= {"known_ms": known_ms, "mean_mm_s": mean_mm_s}
                 commands.append(Publish(device, body))
 
     def _claim(self, now_ns: int, commands: list[Command]) -> None:
@@ -150,7 +162,7 @@ class LightingPolicy:
                     due_ns = track.t0_ns + CONFIRM_NS
                     track.wake_ns = due_ns if now_ns < due_ns else OVER
                 track_wake_ns = track.wake_ns
-                if track_wake_ns < 0:
+                if track_wake_ns == OVER:
                     lost = True
                     continue
             claimed |= track.mask
@@ -171,22 +183,26 @@ class LightingPolicy:
                         self._raised_again += ramp.sinks_since(now_ns - AGAIN_NS)
                     commands.append(LampLevel(self.stretch.lamp_names[bit], ramp.claim(now_ns)))
                 else:
-                    ramp.release(now_ns, self._hold_ns if self._needed_again(bit, now_ns + self._hold_ns) else 0)
+                    ramp.release(now_ns)
             self._ramps_wake_ns = min(ramp.wake_ns for ramp in self._ramps)
 
-    def _needed_again(self, bit: int, until_ns: int) -> bool:
-        """Whether somebody known is expected to claim this lamp again until then: no use in letting it sink."""
-        x_mm = self.stretch.lamps_x_mm[bit]
+    def _needed_again(self, bit: int, now_ns: int) -> bool:
+        """Whether somebody known may claim this lamp again within `hold_s`: no use in letting it sink."""
+        x_mm, until_ns = self.stretch.lamps_x_mm[bit], now_ns + self._hold_ns
         for track in self.riders.tracks:
             u_mm = -x_mm if track.lane else x_mm
-            if track.confirmed and track.gain_mm_s and track.u0_mm < u_mm and track.reaches_ns(u_mm) <= until_ns:
+            if track.confirmed and track.gain_mm_s and now_ns < track.reaches_ns(u_mm) <= until_ns:
                 return True
         return False
 
     def _sink(self, now_ns: int, commands: list[Command]) -> None:
-        for name, ramp in zip(self.stretch.lamp_names, self._ramps, strict=True):
-            if ramp.wake_ns <= now_ns:
-                commands.append(LampLevel(name, ramp.due(now_ns)))
+        for bit, ramp in enumerate(self._ramps):
+            if ramp.wake_ns > now_ns:
+                continue
+            if ramp.begins() and self._needed_again(bit, now_ns):
+                ramp.put_off(now_ns + LOOK_AGAIN_NS)
+            else:
+                commands.append(LampLevel(self.stretch.lamp_names[bit], ramp.due(now_ns)))
         self._ramps_wake_ns = min(ramp.wake_ns for ramp in self._ramps)
 
     def _found(self, status: LampStatus, now_ns: int, commands: list[Command]) -> None:
@@ -288,6 +304,9 @@ class LightingPolicy:
         wrong = [radar for radar, mounting in riders.mountings.items() if mounting.wrong]
         says = [f"{radar} shows riders mirrored: turn it round, or correct `looks` in the site file" for radar in wrong]
         says += [f"{radar} shows the same place for ever: switch it off and on" for radar in riders.frozen]
+        if riders.fast is not None and (now_ns is None or now_ns - riders.fast[2] < SAID_NS):
+            source, speed_mm_s, _ = riders.fast
+            says.append(f"{source} shows {speed_mm_s * 36 // 10_000} km/h: who drives there?")
         return {
             "riders": {
                 "now": believed,

@@ -61,10 +61,18 @@ class Ramp:
         self.level = self.full
         return self.full
 
-    def release(self, now_ns: int, hold_ns: int) -> None:
-        """Nobody needs it any more: stay for `hold_ns`, and `MIN_ON_NS` in all, then sink."""
+    def release(self, now_ns: int) -> None:
+        """Nobody needs it any more: sink, but not before it was full for `MIN_ON_NS`."""
         self.claimed = False
-        self._begin(max(now_ns + hold_ns, self._raised_ns + MIN_ON_NS))
+        self._begin(max(now_ns, self._raised_ns + MIN_ON_NS))
+
+    def begins(self) -> bool:
+        """Whether the next step down would be the first."""
+        return self._step == 0
+
+    def put_off(self, until_ns: int) -> None:
+        """Somebody will need it again soon: do not begin to sink before."""
+        self._begin(until_ns)
 
     def sinks_since(self, since_ns: int) -> bool:
         """Whether it began to sink at `since_ns` or later."""

@@ -1,9 +1,9 @@
 """Who is on the path: reports of radars and a neighbour's words in, tracks out.
 
 Every report moves the track that it fits best, or begins a new one. A second report that fits well makes a track
-believed, else a third. What no rider can be is dropped and counted: speeds above `FASTEST_MM_S`, and still things that
-nobody was seen to become. A radar that shows riders mirrored (mounting.py), or the same rider at the same place for
-ever, is not listened to: it is in doubt, and what it should see is lit.
+believed, else a third. What no rider can be is counted: speeds above `FASTEST_MM_S`, which are lit all the same, and
+still things that nobody was seen to become, which are dropped. A radar that shows riders mirrored (mounting.py), or the
+same rider at the same place for ever, is not listened to: it is in doubt, and what it should see is lit.
 
 A sensor without distances says only that somebody rides through its view, this way or that: such a track spreads over
 the whole view, and so does its light.
@@ -27,7 +27,7 @@ ANNOUNCE_NS = 1_950 * NS_PER_MS
 own prediction no longer holds."""
 
 FASTEST_MM_S = 20_000
-"""72 km/h. Faster is no rider: rain, a boat's wash, interference."""
+"""72 km/h. Faster is no rider, but may be somebody: lit as if so fast, and said."""
 
 GONE_MM = 40_000
 """So far beyond the last lamp and riding away, a neighbour's rider is none of ours."""
@@ -40,8 +40,8 @@ FROZEN_MM = 4_000
 
 COUNTED = ("seen", "taken_over", "clutter", "implausible", "still", "repeats", "crowded_out")
 """seen: became believed by own radars. taken_over: by a neighbour's word. clutter: one report, and nothing after it.
-implausible, still: detections dropped; repeats: reports of frozen radars. crowded_out: forgotten, there were more than
-`MAX_TRACKS`."""
+implausible: faster than anybody rides. still: detections dropped. repeats: reports of frozen radars. crowded_out:
+forgotten, there were more than `MAX_TRACKS`."""
 
 
 class _Announced(msgspec.Struct, frozen=True):
@@ -51,6 +51,8 @@ class _Announced(msgspec.Struct, frozen=True):
     x_mm: Annotated[int, msgspec.Meta(ge=-100_000_000, le=100_000_000)]
     v_mm_s: Annotated[int, msgspec.Meta(ge=-50_000, le=50_000)]
     age_ms: Annotated[int, msgspec.Meta(ge=-60_000, le=60_000)]
+    known_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 0
+    mean_mm_s: Annotated[int, msgspec.Meta(ge=0, le=50_000)] = 0
 
 
 class Riders:
@@ -70,6 +72,8 @@ class Riders:
         self.counts = dict.fromkeys(COUNTED, 0)
         self._on_doubt = on_doubt
         self.frozen: list[str] = []
+        self.fast: tuple[str, int, int] | None = None
+        """Who last said that somebody is faster than `FASTEST_MM_S`: source, speed, when."""
         self._next_id = 1
 
     def seen(self, report: RadarReport, news: list[Track]) -> bool:
@@ -103,8 +107,7 @@ class Riders:
             else:
                 lane, u_mm, speed = 1, -x_mm, -v_mm_s
             if speed > FASTEST_MM_S:
-                self.counts["implausible"] += 1
-                continue
+                speed = self._too_fast(source, speed, t_ns)
             if mounting.wrong:
                 self._look_again(source, view, lane, u_mm, speed, t_ns)
                 moved = True
@@ -127,7 +130,7 @@ class Riders:
                 if not speed:
                     self.counts["still"] += 1
                     continue
-                best = self._new("", t_ns)
+                best = self._new()
                 tracks = self.tracks
                 best.radar = source
             elif not best.confirmed:
@@ -143,7 +146,7 @@ class Riders:
             # well inside the view the next report has to show it again: if none does, it stands here, and so does its
             # light; a radar may see further than the site says
             to_go_mm = view.leave_u_mm[lane] - u_mm
-            inside = to_go_mm > view.margin_mm and to_go_mm > speed // 2
+            inside = to_go_mm > view.margin_mm and 2 * to_go_mm > speed
             moved |= best.measured(lane, u_mm, speed, t_ns, u_mm if inside else max(u_mm, view.next_u_mm[lane]))
             if best.confirmed and best.is_news(ANNOUNCE_NS):
                 news.append(best)
@@ -170,9 +173,11 @@ class Riders:
             return
         v_mm_s = -view.sign * report.speed_mm_s
         lane, speed = (0, v_mm_s) if v_mm_s >= 0 else (1, -v_mm_s)
-        if not 0 < speed <= FASTEST_MM_S:
-            self.counts["still" if not speed else "implausible"] += 1
+        if not speed:
+            self.counts["still"] += 1
             return
+        if speed > FASTEST_MM_S:
+            speed = self._too_fast(source, speed, report.t_ns)
         t_ns, leave_mm, spread_mm = report.t_ns, view.leave_u_mm[lane], view.range_mm
         best = None
         for track in self.tracks:
@@ -182,7 +187,7 @@ class Riders:
                     break
                 best = best or track
         if best is None:
-            best = self._new("", t_ns)
+            best = self._new()
         elif not best.confirmed:
             best.confirmed = True
             self.counts["seen"] += 1
@@ -205,8 +210,7 @@ class Riders:
         t_ns = message.t_ns - max(0, rider.age_ms) * NS_PER_MS
         lane, u_mm, speed = (0, x_mm, v_mm_s) if v_mm_s >= 0 else (1, -x_mm, -v_mm_s)
         if speed > FASTEST_MM_S:
-            self.counts["implausible"] += 1
-            return False
+            speed = self._too_fast(message.source, speed, t_ns)
         remote = f"{message.source}/{rider.id}"
         track = next((known for known in self.tracks if known.remote == remote), None)
         if track is None:
@@ -215,14 +219,20 @@ class Riders:
             lane_lamps_mm = self.stretch.lanes[lane].lamps_u_mm
             if u_mm > lane_lamps_mm[-1] + GONE_MM and speed >= SLOW_MM_S:
                 return False  # has left this stretch; nothing here is owed to them any more
-            track = self._new(remote, t_ns)
+            track = self._new()
             self.counts["taken_over"] += 1
         elif track.t0_ns >= t_ns:  # the own radar knows better
             track.remote = remote
             return False
         track.remote, track.radar, track.confirmed = remote, "", True
         track.measured(lane, u_mm, speed, t_ns, self.stretch.lanes[lane].next_entry_u_mm(u_mm))
+        track.known_for(rider.known_ms * NS_PER_MS, rider.mean_mm_s)
         return True
+
+    def _too_fast(self, source: str, speed_mm_s: int, t_ns: int) -> int:
+        self.counts["implausible"] += 1
+        self.fast = (source, speed_mm_s, t_ns)
+        return FASTEST_MM_S
 
     def over(self, over_ns: int) -> None:
         """Forget the tracks whose `wake_ns` is `over_ns`."""
@@ -238,12 +248,12 @@ class Riders:
                 best, best_mm = track, away_mm
         return best
 
-    def _new(self, remote: str, t_ns: int) -> Track:
+    def _new(self) -> Track:
         if len(self.tracks) >= MAX_TRACKS:  # what may be clutter goes first, the oldest first
             at = next((n for n, track in enumerate(self.tracks) if not track.confirmed), 0)
             del self.tracks[at]
             self.counts["crowded_out"] += 1
-        track = Track(self._next_id, remote, t_ns)
+        track = Track(self._next_id)
         self._next_id += 1
         self.tracks.append(track)
         return track
@@ -285,6 +295,7 @@ class Riders:
             "counts": dict(self.counts),
             "last": {name: list(last) for name, (_, _, last) in self._sensors.items()},
             "frozen": list(self.frozen),
+            "fast": list(self.fast) if self.fast else None,
             "mountings": {name: mounting.snapshot() for name, mounting in self.mountings.items()},
         }
 
@@ -293,6 +304,7 @@ class Riders:
         self.tracks = [Track.restored(track) for track in state["tracks"]]
         self._next_id, self.counts = state["next_id"], dict(state["counts"])
         self.frozen = list(state["frozen"])
+        self.fast = tuple(state["fast"]) if state["fast"] else None
         for name, saved in state["last"].items():
             self._sensors[name][2][:] = saved
         for name, saved in state["mountings"].items():

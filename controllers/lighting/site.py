@@ -98,7 +98,7 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ahead_s: Positive = 12.0
     behind_m: Positive = 32.0
     rise_s: Positive = 1.0
-    hold_s: Positive = 2.0
+    hold_s: Positive = 3.0
     fall_s: Positive = 5.0
     keep_s: Positive = 60.0
 

@@ -5,7 +5,8 @@ the claim moves by itself, and `wake_ns` says when it next reaches a lamp or lea
 
 Ahead, the claim ends at the nearer of two straight lines in time. The near one is for now: nobody gains more than
 `GAIN_MM_S2` while a lamp rises. The far one is for later: nobody rides faster than a part more than the last speed, or
-than the mean speed once somebody has been known for a while and rides about as fast as that.
+than the mean speed once somebody has been known for a while and rides about as fast as that. The longer somebody is
+known, the less the mean is off, and the nearer both ends of the claim.
 """
 
 from __future__ import annotations
@@ -49,17 +50,26 @@ OVERDUE_KEEP_NS = 20 * NS_PER_S
 SLACK_MM = 3_000
 """Position error allowed for between a report and the track it belongs to."""
 
-MARGIN_MM = 2_000
-"""Claimed ahead and behind beyond what is owed: radar steps of 1 m, site files, a bicycle's length."""
+MARGIN_MM = 1_000
+"""Claimed ahead and behind beyond what is owed: radars tell whole metres, and nobody says how they round."""
+
+STEP_MM = 1_000
+"""So far back a report may be from where somebody must be by the ones before: a step of the radar, no way back."""
 
 HEAD_PERMILLE, HEAD_MM_S = 1_250, 300
 """Unseen, nobody rides faster than this makes of the last speed: with the lead, a rise by a third is stood."""
 
-MEAN_NS = 8 * NS_PER_S
-"""Known for so long on one course, somebody's mean speed says more of the next minute than the last report."""
+STAYS_PERCENT = 75
+"""Nobody rides at the top of these bounds all the way: so much of what is above the last speed, on average."""
 
-MEAN_PERMILLE, MEAN_MM_S = 1_200, 100
-"""Nobody rides faster than this makes of the mean speed, nor gains more than `HEAD_MM_S` beyond the last."""
+MEANS = tuple(
+    (known_s * NS_PER_S, 1_150 + 1_600 // known_s, 860 - 1_000 // known_s) for known_s in (64, 45, 32, 22, 16, 11, 8)
+)
+"""Known for so long on one course (ns), nobody rides faster or slower than these permille of the mean speed: a mean of
+some seconds may be that of somebody who was slow for once, that of a minute hardly."""
+
+MEAN_MM_S = 100
+"""Nobody rides faster than this beyond the mean's bound."""
 
 MEAN_STEP_MM_S = 50
 """Means are taken in such steps: few different ones, worked out once."""
@@ -70,8 +80,8 @@ STEP_MM_S = 140
 GAIN_MM_S2 = 700
 """Nobody gains speed faster: at 20 km/h a rider of 100 kg would need 400 W beyond what holds the speed."""
 
-TAIL_PERMILLE, MEAN_TAIL_PERMILLE = 700, 800
-"""Unseen, nobody is slower than this part of the last speed, or of the mean; who stops is met at the next view."""
+TAIL_PERMILLE = 700
+"""Unseen, nobody is slower than this part of the last speed; who stops is met at the next view."""
 
 FIT_TAIL_PERMILLE, FIT_HEAD_PERMILLE = 600, 1_350
 """A report may be somebody's who was so much slower or faster since: wider than what is claimed."""
@@ -88,8 +98,8 @@ OVER = -1
 QUIET_NS = 300 * NS_PER_MS
 """A claim that stays as it is for so long need not be worked out again at every report: three reports are due then."""
 
-REACTION_MS = 200
-"""A report missed, tick grid and bus, before a lamp begins to rise."""
+REACTION_MS = 100
+"""Tick grid and bus, before a lamp begins to rise; a report missed is in the near line, which grows with age."""
 
 
 class Reach:
@@ -103,14 +113,15 @@ class Reach:
         self.lead_ms = round(light.rise_s * 1000) + REACTION_MS
         self.behind_mm = mm(light.behind_m) + MARGIN_MM
         self.keep_ns = round(light.keep_s * NS_PER_S)
-        self._bounds: dict[tuple[int, int], tuple[int, int, int, int, int]] = {}  # what was worked out before
+        self._bounds: dict[tuple[int, int, int], tuple[int, int, int, int, int]] = {}  # worked out before
 
-    def bounds_of(self, speed: int, mean_mm_s: int) -> tuple[int, int, int, int, int]:
+    def bounds_of(self, speed: int, mean_mm_s: int, known: int) -> tuple[int, int, int, int, int]:
         """(near_mm, gain_mm_s, far_mm, head_mm_s, tail_mm_s) for somebody at `speed`; a mean of 0: not known.
 
-        The claim ends at ``near + gain * age`` or ``far + head * age`` ahead, and begins at ``tail * age``.
+        `known` is the row of `MEANS` for the mean. The claim ends at ``near + gain * age`` or ``far + head * age``
+        ahead, and begins at ``tail * age``.
         """
-        found = self._bounds.get((speed, mean_mm_s))
+        found = self._bounds.get((speed, mean_mm_s, known))
         if found is not None:
             return found
         if len(self._bounds) >= 4096:
@@ -119,20 +130,22 @@ class Reach:
             reach_mm = self.ahead_mm + MARGIN_MM
             bounds = (reach_mm, STRAY_MM_S, reach_mm, STRAY_MM_S, -STRAY_MM_S)
         else:
+            soon_mm_s = speed + STEP_MM_S + GAIN_MM_S2 * self.lead_ms // 1000
             top_mm_s = speed * HEAD_PERMILLE // 1000 + HEAD_MM_S
             tail_mm_s = speed * TAIL_PERMILLE // 1000
             if mean_mm_s:
-                top_mm_s = max(speed + HEAD_MM_S, mean_mm_s * MEAN_PERMILLE // 1000 + MEAN_MM_S)
-                tail_mm_s = max(tail_mm_s, min(speed - STEP_MM_S, mean_mm_s * MEAN_TAIL_PERMILLE // 1000))
-            soon_mm_s = min(speed + STEP_MM_S + GAIN_MM_S2 * self.lead_ms // 1000, top_mm_s)
+                _, head_permille, tail_permille = MEANS[known]
+                top_mm_s = min(top_mm_s, max(soon_mm_s, mean_mm_s * head_permille // 1000 + MEAN_MM_S))
+                tail_mm_s = max(tail_mm_s, min(speed - STEP_MM_S, mean_mm_s * tail_permille // 1000))
+            soon_mm_s = min(soon_mm_s, top_mm_s)
             bounds = (
                 self._ahead_of(soon_mm_s),
                 soon_mm_s + GAIN_MM_S2 * self.ahead_ms // 1000,
                 self._ahead_of(top_mm_s),
-                top_mm_s,
+                speed + (top_mm_s - speed) * STAYS_PERCENT // 100,
                 tail_mm_s,
             )
-        self._bounds[speed, mean_mm_s] = bounds
+        self._bounds[speed, mean_mm_s, known] = bounds
         return bounds
 
     def _ahead_of(self, speed_mm_s: int) -> int:
@@ -147,7 +160,7 @@ class Track:
     `u0_mm` along its lane at `t0_ns`, `speed_mm_s` >= 0. `spread_mm`: it may be so far behind that, for a sensor that
     knows no place. `hold_u_mm`: nobody passes there unseen, so the light behind waits there for the rider to be seen
     again. `radar` saw it last, "" is the neighbour. `remote` is the neighbour's name for a rider it announced.
-    `first_u_mm` at `first_ns` began the present course.
+    `first_u_mm` at `first_ns` began the present course; it is beyond `passed_u_mm` since.
     """
 
     __slots__ = (
@@ -162,6 +175,7 @@ class Track:
         "lane",
         "mask",
         "near_mm",
+        "passed_u_mm",
         "published_lane",
         "published_mm_s",
         "published_ns",
@@ -179,15 +193,15 @@ class Track:
         "wake_ns",
     )
 
-    def __init__(self, number: int, remote: str, t0_ns: int) -> None:
-        self.id, self.remote, self.t0_ns = number, remote, t0_ns
+    def __init__(self, number: int) -> None:
+        self.id = number
         self.confirmed = False
-        self.radar = ""
+        self.remote = self.radar = ""
         self.lane = self.u0_mm = self.mask = self.reports = self.spread_mm = 0
         self.speed_mm_s = self.head_mm_s = self.tail_mm_s = -1
         self.near_mm = self.far_mm = self.gain_mm_s = 0
-        self.first_ns, self.first_u_mm = t0_ns, 0
-        self.hold_u_mm = FAR_MM
+        self.t0_ns = self.first_ns = self.first_u_mm = 0
+        self.hold_u_mm, self.passed_u_mm = FAR_MM, -FAR_MM
         self.published_ns = -FOREVER_NS
         self.published_mm_s = self.published_lane = self.published_u_mm = 0
         self.wake_ns = CLAIM_NOW
@@ -201,6 +215,7 @@ class Track:
         self.reports += 1
         if lane != self.lane or self.speed_mm_s < SLOW_MM_S:  # a course of its own begins
             self.first_ns, self.first_u_mm = t_ns, u_mm
+            self.passed_u_mm = -FAR_MM
             self.wake_ns = CLAIM_NOW
         elif (
             speed_mm_s == self.speed_mm_s
@@ -215,6 +230,12 @@ class Track:
         self.speed_mm_s = speed_mm_s
         self.spread_mm = 0
         return self.wake_ns == CLAIM_NOW
+
+    def known_for(self, known_ns: int, mean_mm_s: int) -> None:
+        """Who announced it has known it for so long on this course, at that mean speed."""
+        first_ns = self.t0_ns - known_ns
+        if first_ns < self.first_ns:
+            self.first_ns, self.first_u_mm = first_ns, self.u0_mm - mean_mm_s * known_ns // NS_PER_S
 
     def is_news(self, every_ns: int) -> bool:
         """Whether a neighbour should hear of the present measurement.
@@ -271,12 +292,14 @@ class Track:
         """How fast and how slow it may be from now on, and so how far its claim reaches."""
         speed = self.speed_mm_s
         known_ns = self.t0_ns - self.first_ns
-        mean_mm_s = 0
-        if known_ns >= MEAN_NS:
-            mean_mm_s = (self.u0_mm - self.first_u_mm) * NS_PER_S // known_ns
-            if not speed * 800 <= mean_mm_s * 1000 <= speed * 1250:  # it is not this one's alone: they have met
-                mean_mm_s = 0
-        bounds = reach.bounds_of(speed, mean_mm_s // MEAN_STEP_MM_S * MEAN_STEP_MM_S)
+        mean_mm_s = known = 0
+        for row, (least_ns, _, _) in enumerate(MEANS):
+            if known_ns >= least_ns:
+                so_far_mm_s = (self.u0_mm - self.first_u_mm) * NS_PER_S // known_ns
+                if speed * 800 <= so_far_mm_s * 1000 <= speed * 1250:  # else it is not this one's alone: they have met
+                    mean_mm_s, known = so_far_mm_s // MEAN_STEP_MM_S * MEAN_STEP_MM_S, row
+                break
+        bounds = reach.bounds_of(speed, mean_mm_s, known)
         self.near_mm, self.gain_mm_s, self.far_mm, self.head_mm_s, self.tail_mm_s = bounds
 
     def reaches_ns(self, u_mm: int) -> int:
@@ -293,11 +316,12 @@ class Track:
         u0, t0 = self.u0_mm, self.t0_ns
         age_ns = now_ns - t0
         tail_mm_s, hold_u_mm = self.tail_mm_s, self.hold_u_mm
+        slow = self.speed_mm_s < SLOW_MM_S
         keep_ns = reach.keep_ns
         overdue_ns = FOREVER_NS
         if self.reports < BRIEF_REPORTS and hold_u_mm == u0:
             keep_ns = min(keep_ns, BRIEF_KEEP_NS)
-        elif tail_mm_s > 0 and hold_u_mm < FAR_MM:  # who is slow needs longer to the place where it is seen again
+        elif not slow and hold_u_mm < FAR_MM:  # who is slow needs longer to the place where it is seen again
             overdue_ns = t0 - (-(hold_u_mm + OVERDUE_MM - u0) * NS_PER_S // tail_mm_s)
             keep_ns = max(keep_ns, overdue_ns - t0 + OVERDUE_KEEP_NS)
         if age_ns >= keep_ns:
@@ -310,7 +334,7 @@ class Track:
         if far_mm < ahead_mm:
             ahead_mm = far_mm
         least_mm = u0 - self.spread_mm
-        if tail_mm_s < 0:
+        if slow:
             first = bisect_left(lamps, least_mm - ahead_mm)
             if first > 0:
                 wake_ns = min(wake_ns, t0 - ((self.far_mm - least_mm + lamps[first - 1]) * NS_PER_S // STRAY_MM_S))
@@ -320,6 +344,9 @@ class Track:
             tail_mm = least_mm + tail_mm_s * age_ns // NS_PER_S
             if tail_mm > waits_u_mm:
                 tail_mm = waits_u_mm
+            if tail_mm < self.passed_u_mm <= tail_mm + STEP_MM:
+                tail_mm = self.passed_u_mm
+            self.passed_u_mm = tail_mm
             tail_mm -= behind_mm
             if now_ns < overdue_ns:
                 if overdue_ns < wake_ns:
@@ -344,9 +371,9 @@ class Track:
             reach_ns = self.reaches_ns(lamps[after])
             if reach_ns < wake_ns:
                 wake_ns = reach_ns
-        self.mask = lane.masks[after] & ~lane.masks[first] if after > first else 0
+        self.mask = lane.masks[after] & ~lane.masks[first]
         self.wake_ns = wake_ns
-        if tail_mm_s < 0 or self.spread_mm or self.speed_mm_s * QUIET_NS >= OVERDUE_MM * NS_PER_S:
+        if slow or self.speed_mm_s * QUIET_NS >= OVERDUE_MM * NS_PER_S:
             self.quiet_to_mm = -FAR_MM
             return
         # Measured anywhere from .. to at this speed, and for QUIET_NS on, first and after would come out the same.
@@ -354,11 +381,11 @@ class Track:
         if first > 0:
             low = lamps[first - 1] + reach.behind_mm + 1
         if after > 0:
-            low = max(low, lamps[after - 1] - min(self.near_mm, self.far_mm))
+            low = max(low, lamps[after - 1] - self.near_mm)
         if after < len(lamps):
             high = lamps[after] - self.near_mm - self.gain_mm_s * QUIET_NS // NS_PER_S - 1
         self.quiet_from_mm = low
-        self.quiet_to_mm = min(high, lamps[first] + reach.behind_mm - tail_mm_s * QUIET_NS // NS_PER_S - 1)
+        self.quiet_to_mm = min(high, lamps[first] + reach.behind_mm - tail_mm_s * QUIET_NS // NS_PER_S)
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""
@@ -367,7 +394,7 @@ class Track:
     @classmethod
     def restored(cls, state: dict[str, Any]) -> Track:
         """A track from its snapshot."""
-        track = cls(state["id"], state["remote"], state["t0_ns"])
+        track = cls(state["id"])
         for name in cls.__slots__:
             setattr(track, name, state[name])
         return track
