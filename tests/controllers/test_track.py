@@ -21,10 +21,8 @@ from controllers.lighting.track import (
     LINGER_NS,
     MARGIN_MM,
     MEAN_MM_S,
-    MEAN_NS,
-    MEAN_PERMILLE,
     MEAN_STEP_MM_S,
-    MEAN_TAIL_PERMILLE,
+    MEANS,
     NEWS_MM,
     OVER,
     OVERDUE_KEEP_NS,
@@ -33,6 +31,8 @@ from controllers.lighting.track import (
     REACTION_MS,
     SLOW_MM_S,
     STALE_MM,
+    STAYS_PERCENT,
+    STEP_MM,
     STEP_MM_S,
     STRAY_MM_S,
     TAIL_PERMILLE,
@@ -67,19 +67,22 @@ class Bounds(NamedTuple):
 
     soon: int
     top: int
+    stays: int
     tail: int
 
     @classmethod
     def of(cls, first: Seen, at: Seen) -> Bounds:
         v = at.speed_mm_s
+        soon = v + STEP_MM_S + GAIN_MM_S2 * REACH.lead_ms // 1000
         top, tail = v * HEAD_PERMILLE // 1000 + HEAD_MM_S, v * TAIL_PERMILLE // 1000
         known_ns = (at.t_ms - first.t_ms) * NS_PER_MS
-        if known_ns >= MEAN_NS:
+        rows = [(head, tail) for least_ns, head, tail in MEANS if known_ns >= least_ns]
+        if rows:
             mean = (at.u_mm - first.u_mm) * NS_PER_S // known_ns
             if v * 800 <= mean * 1000 <= v * 1250 and (mean := mean // MEAN_STEP_MM_S * MEAN_STEP_MM_S):
-                top = max(v + HEAD_MM_S, mean * MEAN_PERMILLE // 1000 + MEAN_MM_S)
-                tail = max(tail, min(v - STEP_MM_S, mean * MEAN_TAIL_PERMILLE // 1000))
-        return cls(min(v + STEP_MM_S + GAIN_MM_S2 * REACH.lead_ms // 1000, top), top, tail)
+                top = min(top, max(soon, mean * rows[0][0] // 1000 + MEAN_MM_S))
+                tail = max(tail, min(v - STEP_MM_S, mean * rows[0][1] // 1000))
+        return cls(min(soon, top), top, v + (top - v) * STAYS_PERCENT // 100, tail)
 
 
 class Reference:
@@ -87,6 +90,7 @@ class Reference:
 
     def __init__(self, seen: Seen, bounds: Bounds, reports: int) -> None:
         self.seen, self.bounds, self._reports, self._left = seen, bounds, reports, False
+        self.passed_u_mm = -FAR_MM
 
     def mask(self, now_ms: int) -> int | None:
         """None once the track is over. Ask in order of time."""
@@ -102,7 +106,7 @@ class Reference:
             low = u - ahead - MARGIN_MM - STRAY_MM_S * age_ns // NS_PER_S
             high = u + ahead + MARGIN_MM + STRAY_MM_S * age_ns // NS_PER_S
         else:
-            soon, top, tail = self.bounds
+            soon, top, stays, tail = self.bounds
             ahead_ms = round(LIGHT.ahead_s * 1000)
             lead_ms = round(LIGHT.rise_s * 1000) + REACTION_MS
 
@@ -110,8 +114,11 @@ class Reference:
                 fixed = max(ahead, speed * ahead_ms // 1000) + speed * lead_ms // 1000 + MARGIN_MM
                 return u + fixed + grows * age_ns // NS_PER_S
 
-            high = min(reach(soon, soon + GAIN_MM_S2 * ahead_ms // 1000), reach(top, top))
-            low = min(u + tail * age_ns // NS_PER_S, hold) - behind
+            high = min(reach(soon, soon + GAIN_MM_S2 * ahead_ms // 1000), reach(top, stays))
+            low = min(u + tail * age_ns // NS_PER_S, hold)
+            if low < self.passed_u_mm <= low + STEP_MM:
+                low = self.passed_u_mm
+            low -= behind
             overdue = False
             if hold < FAR_MM and not brief:
                 overdue_ns = -(-(hold + OVERDUE_MM - u) * NS_PER_S // tail)
@@ -135,7 +142,7 @@ class Follower:
     """A track and its reference, told the same."""
 
     def __init__(self, seen: Seen) -> None:
-        self.track = Track(1, "", seen.t_ms * NS_PER_MS)
+        self.track = Track(1)
         self._first, self._before, self._reports = seen, seen, 0
         self.slow = Reference(seen, Bounds.of(seen, seen), 0)
 
@@ -148,6 +155,12 @@ class Follower:
         self._before = seen
         anew = self.track.wake_ns == CLAIM_NOW
         self.slow = Reference(seen, Bounds.of(self._first, seen) if anew else self.slow.bounds, self._reports)
+        self.slow.passed_u_mm = self.track.passed_u_mm
+
+    def claim(self, now_ms: int) -> None:
+        """Where it has passed is remembered at each claim."""
+        claim(self.track, now_ms)
+        self.slow.passed_u_mm = self.track.passed_u_mm
 
 
 def claim(track: Track, now_ms: int) -> None:
@@ -156,7 +169,7 @@ def claim(track: Track, now_ms: int) -> None:
 
 def measured(u_mm: int, speed_mm_s: int, hold_mm: int | None = None) -> Track:
     """A track measured often and claimed at second 0."""
-    track = Track(1, "", 0)
+    track = Track(1)
     track.reports = BRIEF_REPORTS
     Seen(0, 0, u_mm, speed_mm_s, hold_mm).tell(track)
     claim(track, 0)
@@ -191,7 +204,7 @@ def test_a_claim_that_is_made_only_when_woken_is_that_of_every_millisecond(ride:
             follower.tell(ride[at])
             at += 1
         if track.wake_ns <= now_ms * NS_PER_MS:
-            claim(track, now_ms)
+            follower.claim(now_ms)
         expected = follower.slow.mask(now_ms)
         if expected is None:
             assert track.wake_ns == OVER
@@ -245,29 +258,43 @@ def test_light_reaches_ahead_by_metres_or_by_seconds_and_to_both_sides_of_a_stro
     else:
         by_seconds_mm = round(soon_mm_s * LIGHT.ahead_s)
         reach_mm = max(ahead_mm, by_seconds_mm) + soon_mm_s * REACH.lead_ms // 1000 + MARGIN_MM
-    track, lane = Track(1, "", 0), Lane(1, lamps, [])
+    track, lane = Track(1), Lane(1, lamps, [])
     track.measured(0, at_mm, speed_mm_s, 0, FAR_MM)
     track.claim(lane, REACH, 0)
     lit = [x for bit, x in enumerate(lamps) if track.mask >> bit & 1]
     assert (lit[0], lit[-1]) == (-(-(at_mm - behind_mm) // 1_000) * 1_000, (at_mm + reach_mm) // 1_000 * 1_000)
 
 
-def test_known_for_a_while_somebody_who_rides_slowly_for_once_is_expected_to_be_as_fast_as_usual() -> None:
-    """6 m/s on the mean, 5 m/s at last: the far end of the claim grows by more than 5 m/s would make it."""
-    after_ms = -(-MEAN_NS // NS_PER_MS)
-    young, old = measured(60_000, 5_000), Track(1, "", 0)
+@pytest.mark.parametrize(("known_ns", "head_permille", "tail_permille"), MEANS)
+def test_the_longer_somebody_is_known_the_nearer_to_the_mean_speed_everything_is_expected(
+    known_ns: int, head_permille: int, tail_permille: int
+) -> None:
+    """6 m/s on the mean, 5 m/s at last: who is slow for once is expected to be as fast as usual again."""
+    after_ms = -(-known_ns // NS_PER_MS)
+    young, old = measured(60_000, 5_000), Track(1)
     for seen in (Seen(0, 0, 0, 6_000, None), Seen(after_ms, 0, 6 * after_ms, 5_000, None)):
         seen.tell(old)
         claim(old, seen.t_ms)
-    assert young.head_mm_s == 5_000 * HEAD_PERMILLE // 1000 + HEAD_MM_S
-    assert old.head_mm_s == 6_000 * MEAN_PERMILLE // 1000 + MEAN_MM_S > young.head_mm_s
+    soon = 5_000 + STEP_MM_S + GAIN_MM_S2 * REACH.lead_ms // 1000
+    top = 5_000 * HEAD_PERMILLE // 1000 + HEAD_MM_S
+    by_mean = min(top, max(soon, 6_000 * head_permille // 1000 + MEAN_MM_S))
+    assert young.head_mm_s == 5_000 + (top - 5_000) * STAYS_PERCENT // 100
+    assert old.head_mm_s == 5_000 + (by_mean - 5_000) * STAYS_PERCENT // 100 <= young.head_mm_s
     assert young.tail_mm_s == 5_000 * TAIL_PERMILLE // 1000
-    assert old.tail_mm_s == min(5_000 - STEP_MM_S, 6_000 * MEAN_TAIL_PERMILLE // 1000) > young.tail_mm_s
+    assert old.tail_mm_s == min(5_000 - STEP_MM_S, 6_000 * tail_permille // 1000) > young.tail_mm_s
+
+
+def test_rows_of_means_begin_with_the_longest_and_grow_narrower_with_time() -> None:
+    assert list(MEANS) == sorted(MEANS, reverse=True)
+    assert [head for _, head, _ in MEANS] == sorted(head for _, head, _ in MEANS)
+    assert [tail for _, _, tail in MEANS] == sorted((tail for _, _, tail in MEANS), reverse=True)
+    assert all(type(value) is int and value > 0 for row in MEANS for value in row)
+    assert all(tail < 1_000 < head for _, head, tail in MEANS)
 
 
 def test_a_mean_that_is_of_two_who_met_is_not_used() -> None:
-    track = Track(1, "", 0)
-    after_ms = -(-MEAN_NS // NS_PER_MS)
+    track = Track(1)
+    after_ms = -(-MEANS[0][0] // NS_PER_MS)
     for seen in (Seen(0, 0, 0, 3_000, None), Seen(after_ms, 0, 4 * after_ms, 10_000, None)):
         seen.tell(track)
         claim(track, seen.t_ms)
@@ -276,7 +303,7 @@ def test_a_mean_that_is_of_two_who_met_is_not_used() -> None:
 
 
 def test_who_was_hardly_seen_and_vanishes_inside_a_view_is_soon_forgotten() -> None:
-    brief, firm = Track(1, "", 0), Track(2, "", 0)
+    brief, firm = Track(1), Track(2)
     for track, reports in ((brief, 2), (firm, BRIEF_REPORTS)):
         for n in range(reports):
             Seen(100 * n, 0, 60_000, 5_000, 0).tell(track)
@@ -287,7 +314,7 @@ def test_who_was_hardly_seen_and_vanishes_inside_a_view_is_soon_forgotten() -> N
 
 
 def test_who_is_anywhere_in_a_view_claims_from_behind_its_beginning_to_ahead_of_its_end() -> None:
-    point, spread = measured(100_000, 5_000), Track(2, "", 0)
+    point, spread = measured(100_000, 5_000), Track(2)
     spread.measured(0, 100_000, 5_000, 0, FAR_MM)
     spread.spread_mm = 40_000
     claim(spread, 0)
@@ -352,7 +379,7 @@ def test_news_is_what_the_neighbour_cannot_foresee() -> None:
 @given(rides())
 @settings(max_examples=20, deadline=None)
 def test_a_track_comes_back_exactly_from_its_snapshot(ride: list[Seen]) -> None:
-    track = Track(7, "neighbour/3", 0)
+    track = Track(7)
     for seen in ride:
         seen.tell(track)
         claim(track, seen.t_ms)
