@@ -23,7 +23,7 @@ from controllers.lighting.ramp import Ramp
 from controllers.lighting.riders import Riders
 from controllers.lighting.site import ControllerSite, LightingSite
 from controllers.lighting.stretch import Stretch
-from controllers.lighting.track import CONFIRM_NS, OVER, QUIET_NS, Reach, Track
+from controllers.lighting.track import CONFIRM_NS, MEANS, OVER, QUIET_NS, Reach, Track
 from drivers.quantities import DeviceHealth, LampStatus, Message, Quantity, RadarReport, SpeedReport
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
@@ -135,8 +135,11 @@ class LightingPolicy:
         """Tell the neighbours whom it concerns; nobody else is looked at again before there is news."""
         track.published()
         x_mm, v_mm_s = (track.u0_mm, track.speed_mm_s) if track.lane == 0 else (-track.u0_mm, -track.speed_mm_s)
-        known_ms = (track.t0_ns - track.first_ns) // NS_PER_MS
-        mean_mm_s = (track.u0_mm - track.first_u_mm) * 1000 // known_ms if known_ms else 0
+        known_ns = track.t0_ns - track.first_ns
+        course = {}
+        if known_ns >= MEANS[-1][0]:  # before, its mean says nothing
+            mean_mm_s = (track.u0_mm - track.first_u_mm) * NS_PER_S // known_ns
+            course = {"known_ms": known_ns // NS_PER_MS, "mean_mm_s": max(0, mean_mm_s)}
         for device, (low, high) in self.stretch.neighbour_spans.items():
             near = low - NEAR_MM <= x_mm <= high + NEAR_MM
             towards = v_mm_s > 0 if x_mm < low else v_mm_s < 0
@@ -144,9 +147,7 @@ class LightingPolicy:
                 self._announced += 1
                 age_ms = (now_ns - track.t0_ns) // NS_PER_MS
                 body = {"kind": "rider", "id": track.id, "x_mm": x_mm, "v_mm_s": v_mm_s, "age_ms": age_ms}
-                if mean_mm_s > 0:
-                    body |= {"known_ms": known_ms, "mean_mm_s": mean_mm_s}
-                commands.append(Publish(device, body))
+                commands.append(Publish(device, body | course))
 
     def _claim(self, now_ns: int, commands: list[Command]) -> None:
         """Let every track claim its lamps, forget those that are over, and tell the lamps whose claim changed."""

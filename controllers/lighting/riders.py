@@ -51,7 +51,7 @@ class _Announced(msgspec.Struct, frozen=True):
     x_mm: Annotated[int, msgspec.Meta(ge=-100_000_000, le=100_000_000)]
     v_mm_s: Annotated[int, msgspec.Meta(ge=-50_000, le=50_000)]
     age_ms: Annotated[int, msgspec.Meta(ge=-60_000, le=60_000)]
-    known_ms: Annotated[int, msgspec.Meta(ge=0, le=3_600_000)] = 0
+    known_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 0
     mean_mm_s: Annotated[int, msgspec.Meta(ge=0, le=50_000)] = 0
 
 
