@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from controllers.lighting.site import LightingSite
 from controllers.service.flight_records import DEFAULT_FOLDER
 from drivers.errors import InputError
 from drivers.terminal import add_verb
+
+WIDE = 1_000
+"""Columns where nobody's terminal says how many there are: a file, a pipe."""
 
 _HEAD = ("Wh", "of always on", "measured, Wh", "full, h", "between, h", "base, h", "off, h", "raised", "switched on")
 
@@ -43,6 +47,11 @@ def _energy(said: argparse.Namespace) -> int:
     site = load_site(said.site) if said.site is not None else None
     if site is not None and not isinstance(site, LightingSite):
         raise InputError(f"--site {said.site}: has no lamps")
+    if not said.files and not DEFAULT_FOLDER.is_dir():
+        raise InputError(
+            f"{DEFAULT_FOLDER}: no flight recorder has written there; name its folder, or let `leeze-controllers run "
+            "--flight` record"
+        )
     found = accounts(said.files or [DEFAULT_FOLDER], site)
     bills = [account.as_json() for account in found]
     if said.json:
@@ -109,6 +118,11 @@ def _table(title: str, rows: list[tuple[str, dict[str, Any]]], lamps: set[str]) 
             ]
         )
     widths = [24, *(max(len(head), 12) for head in _HEAD)]
+    if sum(widths) + 2 * len(widths) > shutil.get_terminal_size((WIDE, 24)).columns:
+        for line in lines if title else lines[1:]:
+            print(f"{line[0]:<20} {line[1]:>9}  {line[2].replace('of always on', 'of on'):>7}".rstrip())
+        print()
+        return
     for first, *cells in lines if title else lines[1:]:
         shown = "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
         print(f"{first:<{widths[0]}}  {shown}")

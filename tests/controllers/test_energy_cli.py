@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+import controllers.cli_energy
 from boards.load import load_board
 from controllers.cli import main
 from controllers.core.contract import LampLevel
@@ -220,3 +221,28 @@ def test_wrong_use_names_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixtur
     ):
         assert main(["energy", *map(str, words)]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_on_a_telephone_each_row_is_what_it_used_and_its_share_of_always_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    an_hour(tmp_path)
+    found = bill(capsys, tmp_path)
+    assert main(["energy", str(tmp_path)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    tables = said[1 : said.index(next(line for line in said if line.startswith("EN 13201-5")))]
+    assert max(map(len, tables)) <= 40
+    share = f"{found['energy_wh'] * 100 / found['always_on_wh']:.1f}"
+    assert ["all", f"{found['energy_wh']:.2f}", share, "%"] in [line.split() for line in tables]
+    assert len(tables) == 2 + 1 + 7 + 1 + 1 + 1
+
+
+def test_where_no_recorder_has_written_it_is_said_how_to_have_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controllers.cli_energy, "DEFAULT_FOLDER", tmp_path / "flight")
+    assert main(["energy"]) == 2
+    assert "no flight recorder has written there; name its folder, or let `leeze-controllers run --flight`" in (
+        capsys.readouterr().err
+    )
