@@ -16,16 +16,15 @@ from controllers.lighting.track import (
     HEAD_PERMILLE,
     MARGIN_MM,
     MEAN_MM_S,
-    MEAN_NS,
-    MEAN_PERMILLE,
     MEAN_STEP_MM_S,
-    MEAN_TAIL_PERMILLE,
+    MEANS,
     NEWS_MM,
     OVERDUE_MM,
     REACTION_MS,
     SLACK_MM,
     SLOW_MM_S,
     STALE_MM,
+    STAYS_PERCENT,
     STEP_MM_S,
     STRAY_MM_S,
     TAIL_PERMILLE,
@@ -39,7 +38,7 @@ START_MM = 10_003  # odd, and so are speeds and ages below: what is cut has to b
 
 
 def known(speed_mm_s: int, hold_u_mm: int = FAR_MM, lane: int = 0, spread_mm: int = 0) -> Track:
-    track = Track(3, "", AT_NS)
+    track = Track(3)
     track.measured(lane, START_MM, speed_mm_s, AT_NS, hold_u_mm)
     track.spread_mm = spread_mm
     return track
@@ -56,12 +55,11 @@ def fits(track: Track, u_mm: int, age_ns: int, lane: int = 0) -> bool:
 
 
 def test_a_new_track_knows_nothing_and_wants_to_be_claimed() -> None:
-    state = Track(3, "neighbour/7", 5).snapshot()
-    told = {name: state.pop(name) for name in ("id", "remote", "t0_ns", "first_ns", "hold_u_mm", "published_ns")}
-    assert told == {
-        "id": 3, "remote": "neighbour/7", "t0_ns": 5, "first_ns": 5, "hold_u_mm": FAR_MM, "published_ns": -FOREVER_NS,
-    }  # fmt: skip
-    assert (state.pop("confirmed"), state.pop("radar"), state.pop("wake_ns")) == (False, "", CLAIM_NOW)
+    state = Track(3).snapshot()
+    told = {name: state.pop(name) for name in ("id", "hold_u_mm", "passed_u_mm", "published_ns")}
+    assert told == {"id": 3, "hold_u_mm": FAR_MM, "passed_u_mm": -FAR_MM, "published_ns": -FOREVER_NS}
+    assert (state.pop("confirmed"), state.pop("wake_ns")) == (False, CLAIM_NOW)
+    assert (state.pop("radar"), state.pop("remote")) == ("", "")
     assert (state.pop("quiet_from_mm"), state.pop("quiet_to_mm")) == (0, -1), "no place is between"
     assert {state.pop(name) for name in ("speed_mm_s", "head_mm_s", "tail_mm_s")} == {-1}, "slower than slow"
     assert set(state.values()) == {0}
@@ -73,50 +71,57 @@ def test_a_reach_is_in_whole_millimetres_and_milliseconds() -> None:
     assert (reach.behind_mm, reach.keep_ns) == (20_250 + MARGIN_MM, 41_500 * NS_PER_MS)
 
 
-def bounds(speed: int, mean: int, lead_ms: int, ahead_ms: int, ahead_mm: int) -> tuple[int, ...]:
+def bounds(reach: Reach, speed: int, mean: int, known: int) -> tuple[int, ...]:
     """By the words of `Reach.bounds_of`."""
+    soon = speed + STEP_MM_S + GAIN_MM_S2 * reach.lead_ms // 1000
     top, tail = speed * HEAD_PERMILLE // 1000 + HEAD_MM_S, speed * TAIL_PERMILLE // 1000
     if mean:
-        top = max(speed + HEAD_MM_S, mean * MEAN_PERMILLE // 1000 + MEAN_MM_S)
-        tail = max(tail, min(speed - STEP_MM_S, mean * MEAN_TAIL_PERMILLE // 1000))
-    soon = min(speed + STEP_MM_S + GAIN_MM_S2 * lead_ms // 1000, top)
-    near, far = (max(ahead_mm, v * ahead_ms // 1000) + v * lead_ms // 1000 + MARGIN_MM for v in (soon, top))
-    return near, soon + GAIN_MM_S2 * ahead_ms // 1000, far, top, tail
+        _, head_permille, tail_permille = MEANS[known]
+        top = min(top, max(soon, mean * head_permille // 1000 + MEAN_MM_S))
+        tail = max(tail, min(speed - STEP_MM_S, mean * tail_permille // 1000))
+    soon = min(soon, top)
+    near, far = (
+        max(reach.ahead_mm, v * reach.ahead_ms // 1000) + v * reach.lead_ms // 1000 + MARGIN_MM for v in (soon, top)
+    )
+    return near, soon + GAIN_MM_S2 * reach.ahead_ms // 1000, far, speed + (top - speed) * STAYS_PERCENT // 100, tail
 
 
-@pytest.mark.parametrize("mean_mm_s", [0, 1_050, 4_950, 6_450, 9_950])
+@pytest.mark.parametrize("known", range(len(MEANS)))
 @pytest.mark.parametrize("speed_mm_s", [SLOW_MM_S, SLOW_MM_S + 1, 2_779, 5_557, 8_333, 9_999])
 @pytest.mark.parametrize("light", [Behaviour(), Behaviour(ahead_s=11.003, rise_s=1.507, ahead_m=20.001)])
-def test_bounds_are_what_they_say_in_whole_millimetres(speed_mm_s: int, mean_mm_s: int, light: Behaviour) -> None:
+def test_bounds_are_what_they_say_in_whole_millimetres(speed_mm_s: int, known: int, light: Behaviour) -> None:
     reach = Reach(light)
-    found = reach.bounds_of(speed_mm_s, mean_mm_s)
-    assert found == bounds(speed_mm_s, mean_mm_s, reach.lead_ms, reach.ahead_ms, reach.ahead_mm)
-    assert all(type(part) is int for part in found)
-    assert reach.bounds_of(speed_mm_s, mean_mm_s) is found, "not worked out twice"
+    for mean_mm_s in (0, 1, 1_050, 4_950, 5_450, 6_450, 8_450, 9_950):
+        found = reach.bounds_of(speed_mm_s, mean_mm_s, known)
+        assert found == bounds(reach, speed_mm_s, mean_mm_s, known)
+        assert all(type(part) is int for part in found)
+        assert reach.bounds_of(speed_mm_s, mean_mm_s, known) is found, "not worked out twice"
 
 
 @pytest.mark.parametrize(
-    ("known_ns", "mean_mm_s", "used"),
-    [
-        (MEAN_NS, 5_000, True),
-        (MEAN_NS - 1, 5_000, False),
-        (MEAN_NS, 4_000, True),  # four fifths of the speed
-        (MEAN_NS, 3_999, False),
-        (MEAN_NS, 6_250, True),  # five quarters
-        (MEAN_NS, 6_251, False),
-        (2 * MEAN_NS + 1, 5_499, True),
-        (MEAN_NS, 5_499, True),
-    ],
+    ("mean_mm_s", "used"), [(5_000, 1), (4_000, 1), (3_999, 0), (6_250, 1), (6_251, 0), (5_499, 1)]
 )
-def test_a_mean_is_known_after_a_while_and_where_it_is_near_the_speed(
-    known_ns: int, mean_mm_s: int, used: bool
-) -> None:
-    reach, track = Reach(Behaviour()), known(5_000)
-    way_mm = -(-mean_mm_s * known_ns // NS_PER_S)  # the shortest that makes this mean
-    track.t0_ns, track.u0_mm = track.first_ns + known_ns, track.first_u_mm + way_mm
+def test_a_mean_is_known_after_a_while_and_where_it_is_near_the_speed(mean_mm_s: int, used: int) -> None:
+    """From four fifths to five quarters of it."""
+    reach, until_ns = Reach(Behaviour()), 2 * MEANS[0][0]
+    for row, (least_ns, _, _) in enumerate(MEANS):
+        for known_ns in (least_ns, least_ns + 1, until_ns - 1):
+            assert bound(reach, known_ns, mean_mm_s) == reach.bounds_of(5_000, in_steps(mean_mm_s) * used, row)
+        until_ns = least_ns
+    assert bound(reach, until_ns - 1, mean_mm_s) == reach.bounds_of(5_000, 0, 0)
+
+
+def in_steps(mean_mm_s: int) -> int:
+    return mean_mm_s // MEAN_STEP_MM_S * MEAN_STEP_MM_S
+
+
+def bound(reach: Reach, known_ns: int, mean_mm_s: int) -> tuple[int, ...]:
+    """Of somebody at 5 m/s who is known for so long, on the shortest way that makes this mean."""
+    track = known(5_000)
+    track.t0_ns = track.first_ns + known_ns
+    track.u0_mm = track.first_u_mm - (-mean_mm_s * known_ns // NS_PER_S)
     track._bound(reach)
-    found = (track.near_mm, track.gain_mm_s, track.far_mm, track.head_mm_s, track.tail_mm_s)
-    assert found == reach.bounds_of(5_000, mean_mm_s // MEAN_STEP_MM_S * MEAN_STEP_MM_S if used else 0)
+    return track.near_mm, track.gain_mm_s, track.far_mm, track.head_mm_s, track.tail_mm_s
 
 
 @pytest.mark.parametrize("speed_mm_s", [333, 1_111, 2_779, 5_557])
@@ -133,15 +138,15 @@ def test_a_claim_is_in_whole_nanoseconds_and_millimetres(speed_mm_s: int, hold_u
 def test_who_is_slow_strays_to_both_sides() -> None:
     reach = Reach(Behaviour())
     ahead_mm = reach.ahead_mm + MARGIN_MM
-    assert reach.bounds_of(SLOW_MM_S - 1, 0) == (ahead_mm, STRAY_MM_S, ahead_mm, STRAY_MM_S, -STRAY_MM_S)
+    assert reach.bounds_of(SLOW_MM_S - 1, 0, 0) == (ahead_mm, STRAY_MM_S, ahead_mm, STRAY_MM_S, -STRAY_MM_S)
 
 
 def test_bounds_remembered_have_an_end() -> None:
     reach = Reach(Behaviour())
     for speed_mm_s in range(4_096):
-        reach.bounds_of(speed_mm_s, 0)
+        reach.bounds_of(speed_mm_s, 0, 0)
     assert len(reach._bounds) == 4_096
-    reach.bounds_of(5_000, 0)
+    reach.bounds_of(5_000, 0, 0)
     assert len(reach._bounds) == 1
 
 
@@ -293,6 +298,17 @@ def test_a_course_begins_where_somebody_turns_or_was_slow_and_goes_on_else() -> 
     assert (track.first_ns, track.first_u_mm) == (AT_NS + 400, -START_MM + 9)
     track.measured(1, -START_MM + 12, SLOW_MM_S, AT_NS + 500, FAR_MM)
     assert track.first_ns == AT_NS + 400
+
+
+@pytest.mark.parametrize(("longer_ns", "told"), [(-1, False), (0, False), (1, True), (20 * NS_PER_S, True)])
+def test_for_how_long_somebody_is_known_is_the_longer_of_own_sight_and_a_neighbours_word(
+    longer_ns: int, told: bool
+) -> None:
+    track, own_ns = known(5_000), 3 * NS_PER_S + 1
+    track.measured(0, START_MM + 15_000, 5_000, AT_NS + own_ns, FAR_MM)
+    track.known_for(own_ns + longer_ns, 4_501)
+    first_u_mm = START_MM + 15_000 - cut(4_501, own_ns + longer_ns)
+    assert (track.first_ns, track.first_u_mm) == ((AT_NS - longer_ns, first_u_mm) if told else (AT_NS, START_MM))
 
 
 def test_a_track_comes_back_from_its_snapshot_in_every_part() -> None:

@@ -18,6 +18,7 @@ from controllers.lighting.track import (
     OVERDUE_MM,
     QUIET_NS,
     SLOW_MM_S,
+    STEP_MM,
     Reach,
     Track,
 )
@@ -34,7 +35,7 @@ HOLDS = (0, 1_007, 30_001, 250_003, None)  # so far beyond the place it has to b
 
 def known(u_mm: int, speed_mm_s: int, hold_mm: int | None = None, spread_mm: int = 0, reports: int = 9) -> Track:
     """Somebody measured at `AT_NS` and claimed."""
-    track = Track(3, "", AT_NS)
+    track = Track(3)
     track.reports = reports - 1
     track.measured(0, u_mm, speed_mm_s, AT_NS, FAR_MM if hold_mm is None else u_mm + hold_mm)
     track.spread_mm = spread_mm
@@ -111,6 +112,27 @@ def test_a_claim_wakes_at_the_nanosecond_at_which_it_changes_and_only_then(speed
         assert claimed.at(woken_ns - AT_NS) is None
 
 
+@pytest.mark.parametrize(("back_mm", "lit"), [(0, 0), (1, 0), (STEP_MM, 0), (STEP_MM + 1, 1)])
+def test_a_step_of_the_radar_back_lights_no_lamp_again_that_was_left(back_mm: int, lit: int) -> None:
+    u_mm = LANE.lamps_u_mm[2] + REACH.behind_mm + 1
+    track = known(u_mm, 5_000)
+    assert track.mask >> 2 & 1 == 0
+    track.measured(0, u_mm - back_mm, 5_001, AT_NS, FAR_MM)
+    track.claim(LANE, REACH, AT_NS)
+    assert track.mask >> 2 & 1 == lit
+    assert track.passed_u_mm == u_mm - back_mm * lit
+
+
+@pytest.mark.parametrize(("lane", "speed_mm_s"), [(1, 5_000), (0, SLOW_MM_S - 1)])
+def test_who_turns_or_was_slow_has_passed_nothing_yet(lane: int, speed_mm_s: int) -> None:
+    u_mm = LANE.lamps_u_mm[2] + REACH.behind_mm + 1
+    track = known(u_mm, 5_000)
+    track.measured(lane, u_mm, speed_mm_s, AT_NS, FAR_MM)
+    track.measured(lane, u_mm - 1, 5_000, AT_NS, FAR_MM)
+    track.claim(LANE, REACH, AT_NS)
+    assert (track.passed_u_mm, track.mask >> 2 & 1) == (u_mm - 1, 1)
+
+
 def again(track: Track, u_mm: int) -> bool:
     """Measured there at the same speed a moment later: whether the claim has to be made anew."""
     other = Track.restored(track.snapshot())
@@ -143,6 +165,6 @@ def test_where_a_report_changes_nothing_for_a_while_a_claim_is_left_alone_and_no
             assert again(track, at_mm) == (not low <= at_mm <= high)
             if low <= at_mm <= high and abs(at_mm) < FAR_MM:
                 assert same(at_mm), (track.snapshot(), at_mm)
-        assert low <= u_mm <= high + 1 or not same(u_mm)
+        assert low <= u_mm <= high or not same(u_mm)
         assert low == -FAR_MM or not same(low - 1)
-        assert not same(high + 2)
+        assert not same(high + 1)
