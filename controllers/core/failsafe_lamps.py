@@ -247,7 +247,8 @@ class LampGate:
             self._read_calendar(now_ns)
             changed = True
         if now_ns >= self.overrides.wake_ns:
-            changed |= self.overrides.on_time(now_ns)
+            self.overrides.on_time(now_ns)
+            changed = True
         if now_ns >= self._held_ns:
             self._held_ns = FOREVER_NS
             changed = True
@@ -278,7 +279,7 @@ class LampGate:
             self.wake_ns = 0
             return
         give_up_ns = self._give_up_ns if self._waiting else FOREVER_NS
-        self.wake_ns = min(self._edge_ns, self._held_ns, self.overrides.wake_ns, give_up_ns)
+        self.wake_ns = min(self._edge_ns, self.overrides.wake_ns, give_up_ns)  # and what is held back: see `step`
 
     def snapshot(self) -> dict[str, Any]:
         """All state, as JSON-able values."""

@@ -39,8 +39,7 @@ _KNOWN_FRAMES = 512
 """A countdown shows the same pictures in every cycle: what they draw is reckoned once. Some 300 kB."""
 
 
-@lru_cache(_KNOWN_FRAMES)
-def _measured(frame: bytes) -> tuple[int, int, int, int]:
+def _measure(frame: bytes) -> tuple[int, int, int, int]:
     """Width and height, bytes of its picture, and their light. Raises PanelFrameError."""
     picture = decode(frame)
     rgb = picture.rgb
@@ -48,6 +47,9 @@ def _measured(frame: bytes) -> tuple[int, int, int, int]:
     for value in set(rgb):
         light += rgb.count(value) * value * value
     return picture.width_px, picture.height_px, len(rgb), light
+
+
+_measured = lru_cache(_KNOWN_FRAMES)(_measure)
 
 
 class PanelGate:
@@ -128,8 +130,8 @@ class PanelGate:
             and value.station == self._station
             and value.group == self._group
         ):
-            state = value.phases[0].state if value.phases else -1
-            self._working = not value.status & _DOUBTFUL_STATUS and _FIRST_STATE <= state <= _LAST_STATE
+            shows = bool(value.phases) and _FIRST_STATE <= value.phases[0].state <= _LAST_STATE
+            self._working = shows and not value.status & _DOUBTFUL_STATUS
             if value.message_ms is not None and value.message_ms != self._message_ms:
                 self._message_ms = value.message_ms
                 self._until_ns = value.t_ns + self._stale_ns

@@ -32,6 +32,20 @@ def test_the_northern_section_has_42_controllers_on_eight_kilometres() -> None:
     assert site.controllers[20].neighbours == {"neighbour-down": "c020", "neighbour-up": "c022"}
 
 
+def test_a_section_says_what_it_is_and_takes_its_name_and_the_range_of_its_radars() -> None:
+    site = section(12)
+    assert (site.format, site.name, site.product, site.title) == (1, "section", "lighting", "12 lamps")
+    named = section(12, name="north", range_m=14, spacing_m=0.5)
+    assert named.name == "north"
+    assert {radar.range_m for one in named.controllers for radar in one.radars} == {14}
+    assert [lamp.x_m for lamp in named.controllers[0].lamps] == [0, 0.5, 1, 1.5, 2, 2.5]
+
+
+def test_controllers_look_up_and_down_the_path_in_turns() -> None:
+    looks = [{radar.looks for radar in one.radars} for one in section(42).controllers]
+    assert looks[1:-1] == [{"down"}, {"up"}, {"down"}, {"up"}, {"down"}]
+
+
 @settings(max_examples=15)
 @example(18, 6, 32)
 @example(6, 6, 32)

@@ -48,6 +48,15 @@ radars = [{ name = "radar-1", x_m = 96, looks = "down", range_m = 40 }]
 """
 
 
+NO_RADAR = (
+    "$.controllers[0].radars: 'west' has no radar; its lamps, and its neighbours' next to them, are full in all lit "
+    "hours"
+)
+
+
+ALWAYS = ("rise_s = 1", 'rise_s = 1\ncalendar = "always"')
+
+
 def site(*changes: tuple[str, str]) -> LightingSite:
     text = GOOD
     for old, new in changes:
@@ -117,7 +126,7 @@ def test_what_cannot_stand_is_refused_with_file_place_and_mend(old: str, new: st
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('radars = [{ name = "radar-1", x_m = 0, looks = "up" }]', "radars = []", "'west' has no radar; its lamps"),
+        ('radars = [{ name = "radar-1", x_m = 0, looks = "up" }]', "radars = []", NO_RADAR),
         ("range_m = 40", "range_m = 10", "somebody at 30 km/h is through the 10 m of 'radar-1' in 1.2 s"),
         ('neighbours = { neighbour = "west" }\n', "", "'west' names 'east', but not the other way round"),
         ("rise_s = 1", "rise_s = 0.5", "$.light.rise_s: 0.5 s is no fade of the gear's"),
@@ -138,6 +147,63 @@ def test_what_cannot_stand_is_refused_with_file_place_and_mend(old: str, new: st
 )
 def test_what_is_odd_is_said_and_runs(old: str, new: str, says: str) -> None:
     assert any(says in said for said in warnings(site((old, new))))
+
+
+def test_where_a_place_is_is_refused_and_warned_of_from_its_bound_on() -> None:
+    """The light reaches from 70 m before the first lamp to 70 m behind the last."""
+    for old, fits, too_far in (
+        ('x_m = 0, looks = "up"', 'x_m = -110, looks = "up"', 'x_m = -110.1, looks = "up"'),
+        ('x_m = 96, looks = "down"', 'x_m = 166, looks = "up"', 'x_m = 166.1, looks = "up"'),
+    ):
+        site((old, fits))
+        with pytest.raises(InputError, match="the path's light reaches from -70 m to 166 m"):
+            site((old, too_far))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ((("lon_deg = 7.64", "lon_deg = 45"), ("Europe/Berlin", "UTC"), ALWAYS), []),
+        (
+            (("lon_deg = 7.64", "lon_deg = 45.01"), ("Europe/Berlin", "UTC"), ALWAYS),
+            ["$.place: longitude 45.01 and time zone UTC are 3 hours apart; is one of them wrong?"],
+        ),
+        (
+            (("lon_deg = 7.64", "lon_deg = 52.51"), ("Europe/Berlin", "UTC"), ALWAYS),
+            ["$.place: longitude 52.51 and time zone UTC are 4 hours apart; is one of them wrong?"],
+        ),
+        ((("range_m = 40", "range_m = 12.5"),), []),
+        (
+            (("range_m = 40", "range_m = 12.4"),),
+            [
+                "$.controllers[1].radars[0].range_m: somebody at 30 km/h is through the 12.4 m of 'radar-1' in 1.5 s, "
+                "before a lamp has risen"
+            ],
+        ),
+        ((('"lamp-2", x_m = 96', '"lamp-2", x_m = 196'),), []),
+        (
+            (('"lamp-2", x_m = 96', '"lamp-2", x_m = 196.5'),),
+            ["$.controllers: nobody is seen from 96 m to 196.5 m; a radar is missing there"],
+        ),
+        (
+            (
+                ('x_m = 0, looks = "up"', 'x_m = 0, looks = "up", range_m = 100'),
+                ('"lamp-2", x_m = 96', '"lamp-2", x_m = 250'),
+                ('x_m = 96, looks = "down"', 'x_m = 250, looks = "down"'),
+            ),
+            ["$.controllers: nobody is seen from 100 m to 210 m; a radar is missing there"],
+        ),
+        (
+            (('neighbours = { neighbour = "west" }\n', ""),),
+            [
+                "$.controllers[0].neighbours.neighbour: 'west' names 'east', but not the other way round: riders are "
+                "handed over in one direction only"
+            ],
+        ),
+    ],
+)
+def test_all_that_is_said_of_a_site_at_a_bound(changes: tuple[tuple[str, str], ...], says: list[str]) -> None:
+    assert warnings(site(*changes)) == says
 
 
 def test_a_zone_with_the_date_of_the_other_side_of_the_date_line_is_not_a_day_apart() -> None:

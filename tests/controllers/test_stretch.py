@@ -23,6 +23,15 @@ def test_a_view_ends_where_its_range_or_its_sensor_is() -> None:
     assert outward.margin_mm == 10_000
 
 
+def test_a_controller_without_a_radar_sees_nobody_come_from_either_side() -> None:
+    for name in ("west", "east"):
+        blind = msgspec.structs.replace(SITE.controller(name), radars=())
+        from_mm, to_mm = zones(SITE, blind)["neighbour"]
+        first_mm, last_mm = Stretch(SITE, blind).span_mm()
+        assert from_mm <= first_mm
+        assert last_mm <= to_mm
+
+
 def test_after_a_view_the_next_one_of_the_whole_site_is_expected() -> None:
     assert WEST.views["radar-1"].next_u_mm == (64_000, FAR_MM)
     assert WEST.views["radar-2"].next_u_mm == (128_000, 0)
