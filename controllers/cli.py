@@ -125,8 +125,9 @@ def _check(said: argparse.Namespace) -> int:
         assemble(site, controller=name, board=said.board, link_for=lambda wire, _: memory_pair(wire)[0])
     if isinstance(site, LightingSite):
         from controllers.lighting.site_checks import warnings
+        from controllers.service.sight import sight_warnings
 
-        for warning in warnings(site):
+        for warning in (*warnings(site), *sight_warnings(site, said.board)):
             print(f"{said.site}: warning: {warning}")
     print(f"{said.site}: fine, {_about(site)}")
     return 0
