@@ -11,6 +11,7 @@ from controllers.service.assemble import greenwave_controller, lighting_controll
 from drivers.errors import InputError
 from drivers.interfaces import ByteLink
 from drivers.links.memory import memory_pair
+from hil.peers.path_radars import SEEN_PARTS
 
 
 def check_path(site: LightingSite, board: str | None) -> None:
@@ -33,16 +34,16 @@ def check_far_ends(site: LightingSite, board: str | None) -> None:
     for one in site.controllers:
         description = load_board(board or one.board)
         carries = contents(description)
-        for kind, names, content in (
-            ("radar", [radar.name for radar in one.radars], "ld2451"),
-            ("lamp", [lamp.name for lamp in one.lamps], "dali"),
+        for kind, names, can in (
+            ("radar", [radar.name for radar in one.radars], SEEN_PARTS),
+            ("lamp", [lamp.name for lamp in one.lamps], ("dali",)),
         ):
             for name in names:
                 said = description.devices[name]
-                if carries[said.wire] != content:
+                if carries[said.wire] not in can:
                     raise InputError(
                         f"site {site.name}, {one.name}: {kind} {name!r} of board {description.name} is a "
-                        f"{part_name(said)}; riders can be replayed with {content} at the far end only. "
+                        f"{part_name(said)}; riders can be replayed with {' or '.join(can)} at the far end only. "
                         "Judge the light with --board kanalpromenade-lamp, and this part by itself: "
                         "leeze-boards probe"
                     )

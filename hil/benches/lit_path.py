@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from boards.build import load_board
-from boards.parts import contents
+from boards.parts import contents, part_name
 from boards.parts.dali import line_groups
 from boards.schema import BoardDescription
 from controllers.core.scan_cycle import ScanCycle
@@ -26,9 +26,9 @@ from hil.faults.wire import FaultyPeer, FaultyWire, disturbed
 from hil.judge.light_ledger import LightLedger
 from hil.judge.owed import LightPath
 from hil.judge.rules import RuleBook
-from hil.peers.contract import Peer
 from hil.peers.dali_gateway import DaliGateway
 from hil.peers.exchange import Exchange
+from hil.peers.path_radars import PathRadar, path_radar
 from hil.peers.radar import FORETOLD_NS, FORETOLD_UNRECORDED_NS, RadarPeer
 from hil.traffic.rider import GHOST_IDS, Rider
 
@@ -104,7 +104,7 @@ class LitPathBench:
         self.ledger = LightLedger(path, calendar, base_level=base_level, zone=calendar.zone, **shared)
         self.rules = RuleBook(path, calendar, site.place.timezone, base_level=base_level, **shared) if rules else None
 
-        self.radars: dict[str, RadarPeer] = {}
+        self.radars: dict[str, PathRadar] = {}
         self.gateways: dict[str, DaliGateway] = {}
         self.exchange = Exchange("exchange", lost=faults.lost_messages)
         self._gear_of: dict[int, tuple[DaliGateway, int]] = {}
@@ -136,7 +136,8 @@ class LitPathBench:
             name = f"{one.name}/{radar.name}"
             number = len(self.radars)
             link = far[f"{one.name}/{board.devices[radar.name].wire}"]
-            self.radars[name] = RadarPeer(
+            self.radars[name] = path_radar(
+                part_name(board.devices[radar.name]),
                 name,
                 link,
                 x_mm=mm(radar.x_m),
@@ -213,7 +214,8 @@ class LitPathBench:
         for one in self.site.controllers:
             slot = Slot(one.name, self._maker(one))
             bench.add_board(slot)
-            slot.radars = [radar for name, radar in self.radars.items() if name.startswith(f"{one.name}/")]
+            ours = [radar for name, radar in self.radars.items() if name.startswith(f"{one.name}/")]
+            slot.radars = [radar for radar in ours if isinstance(radar, RadarPeer)]
             by_wire = {wire: numbers[name] for name, wire in wire_of.items()}
             for wire, near in self._near[one.name].items():
                 name = f"{one.name}/{wire}"
@@ -234,11 +236,15 @@ class LitPathBench:
             controller = lighting_controller(self.site, one, self.boards[one.name], link_for)
             controller.start(self.bench.now_ns)
             radars = {radar.name: controller.board.devices[radar.name] for radar in one.radars}
-            slot.watched = list(radars.values())
+            slot.watched = [device for name, device in radars.items() if self._tells_idle(f"{one.name}/{name}")]
             slot.alone = {self.boards[one.name].devices[name].wire: device for name, device in radars.items()}
             return controller.cycle
 
         return make
+
+    def _tells_idle(self, radar: str) -> bool:
+        """Whether its idle frames are told in bulk, and so have to be told before its device looks for silence."""
+        return isinstance(self.radars[radar], RadarPeer)
 
     def _join_neighbours(self, far: dict[str, MemoryLink]) -> None:
         for one in self.site.controllers:
@@ -290,10 +296,12 @@ class LitPathBench:
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a snapshot of a bench made with the same arguments."""
 
-        def restore_peer(peer: Peer, saved: dict[str, Any]) -> None:
+        seeing: list[Any] = list(self.radars.values())
+
+        def restore_peer(peer: Any, saved: dict[str, Any]) -> None:
             if isinstance(peer, FaultyPeer):
                 peer.restore_with(saved, restore_peer)
-            elif isinstance(peer, RadarPeer):
+            elif peer in seeing:
                 peer.restore(saved, {**self.traffic.under_way, **self._ghosts}, state["bench"]["now_ns"])
             else:
                 peer.restore(saved)

@@ -149,8 +149,12 @@ class Kld7Peer:
             self.frames += 1
             self._say(b"".join(encode_event(event) for event in self._told(wanted, now_ns)), now_ns)
 
+    def _targets(self, now_ns: int) -> tuple[Target, ...]:
+        """Who is in view when a frame is over; the first is tracked."""
+        return tuple(walk.target(now_ns) for walk in self._walks if walk.t0_ns <= now_ns < walk.t1_ns)
+
     def _told(self, wanted: int, now_ns: int) -> list[Event]:
-        targets = tuple(walk.target(now_ns) for walk in self._walks if walk.t0_ns <= now_ns < walk.t1_ns)
+        targets = self._targets(now_ns)
         seen = targets[0] if targets else None
         events: list[Event] = []
         if wanted & PDAT:

@@ -105,10 +105,13 @@ class Ops243Peer:
         while self._replies and self._replies[0][0] <= now_ns:
             self._say(bytes.fromhex(self._replies.pop(0)[1]), now_ns)
         if self._next_ns <= now_ns:
-            for one in self._passes:
-                if one.t0_ns <= now_ns < one.t1_ns:
-                    self._report(one, now_ns)
+            for one in self._moving(now_ns):
+                self._report(one, now_ns)
             self._seek(now_ns + 1)
+
+    def _moving(self, now_ns: int) -> Sequence[Pass]:
+        """Who is reported now."""
+        return [one for one in self._passes if one.t0_ns <= now_ns < one.t1_ns]
 
     def _seek(self, from_ns: int) -> None:
         """The next point of the grid at which somebody moves."""
