@@ -18,7 +18,7 @@ import msgspec
 
 from controllers.lighting.mounting import MIRROR_MM, Mounting
 from controllers.lighting.stretch import FAR_MM, RadarView, Stretch
-from controllers.lighting.track import FRESH_NS, SLACK_MM, SLOW_MM_S, SURE_MM, Track
+from controllers.lighting.track import FRESH_NS, SLACK_MM, SLOW_MM_S, STALE_MM, SURE_MM, Track
 from drivers.quantities import Message, RadarReport, SpeedReport
 from drivers.units import NS_PER_MS, NS_PER_S
 
@@ -113,19 +113,21 @@ class Riders:
                 moved = True
                 continue
             best, best_mm = None, FAR_MM
-            for track in tracks:
+            for track in tracks:  # who is being seen on this lane, as a rule; unlikeness_mm says the same of them
                 age_ns = t_ns - track.t0_ns
-                if age_ns <= 0:
-                    continue
-                fits_mm = FAR_MM
-                if age_ns <= FRESH_NS and lane == track.lane:  # by far the most; unlikeness_mm says the same
-                    fits_mm = abs(u_mm - track.u0_mm - track.speed_mm_s * age_ns // NS_PER_S)
-                if fits_mm > SLACK_MM:
-                    fits_mm = track.unlikeness_mm(lane, u_mm, speed, t_ns)
-                else:
-                    fits_mm += abs(speed - track.speed_mm_s)
-                if fits_mm < best_mm:
-                    best, best_mm = track, fits_mm
+                if lane == track.lane and 0 < age_ns <= FRESH_NS:
+                    away_mm = u_mm - track.u0_mm - track.speed_mm_s * age_ns // NS_PER_S
+                    if -SLACK_MM <= away_mm <= SLACK_MM:
+                        fits_mm = abs(away_mm) + abs(speed - track.speed_mm_s)
+                        if fits_mm < best_mm:
+                            best, best_mm = track, fits_mm
+            if best_mm >= STALE_MM or best_mm >= speed:  # else nobody else can fit better
+                best, best_mm = None, FAR_MM
+                for track in tracks:
+                    if track.t0_ns < t_ns:
+                        fits_mm = track.unlikeness_mm(lane, u_mm, speed, t_ns)
+                        if fits_mm < best_mm:
+                            best, best_mm = track, fits_mm
             if best is None:
                 if not speed:
                     self.counts["still"] += 1
