@@ -22,6 +22,12 @@ def _ramp() -> Ramp:
     return Ramp(BASE, FULL, FALL_NS, FADE_NS)
 
 
+def let_go(ramp: Ramp, now_ns: int) -> None:
+    """Released, and put off by the hold."""
+    ramp.release(now_ns)
+    ramp.put_off(now_ns + HOLD_NS)
+
+
 def _sunk(ramp: Ramp) -> list[tuple[int, int]]:
     """(when, level) of every step from now on."""
     steps: list[tuple[int, int]] = []
@@ -47,7 +53,7 @@ def test_a_claim_is_full_at_once_and_for_as_long_as_it_lasts() -> None:
 def test_after_the_hold_it_sinks_to_base_in_eight_equal_steps() -> None:
     ramp = _ramp()
     ramp.claim(0)
-    ramp.release(LATER_NS, HOLD_NS)
+    let_go(ramp, LATER_NS)
     assert (ramp.claimed, ramp.level, ramp.wake_ns) == (False, FULL, 12_000 * MS)
     assert _sunk(ramp) == [((12_000 + 1_000 * n) * MS, FULL - 10 * (n + 1)) for n in range(8)]
     assert ramp.level == BASE
@@ -64,7 +70,7 @@ def test_a_tick_that_comes_late_gets_the_level_of_its_own_time() -> None:
     ):
         ramp = _ramp()
         ramp.claim(0)
-        ramp.release(LATER_NS, HOLD_NS)
+        let_go(ramp, LATER_NS)
         assert ramp.due(late_ms * MS) == level
         assert ramp.wake_ns == (FOREVER_NS if wake_ms is None else wake_ms * MS)
 
@@ -73,19 +79,19 @@ def test_a_tick_that_comes_late_gets_the_level_of_its_own_time() -> None:
 def test_a_claim_while_it_sinks_is_full_again_and_the_next_release_starts_anew(steps_done: int) -> None:
     ramp = _ramp()
     ramp.claim(0)
-    ramp.release(0, HOLD_NS)
+    let_go(ramp, 0)
     for _ in range(steps_done):
         ramp.due(ramp.wake_ns)
     assert ramp.claim(40_000 * MS) == FULL
     assert ramp.wake_ns == FOREVER_NS
-    ramp.release(50_000 * MS, HOLD_NS)
+    let_go(ramp, 50_000 * MS)
     assert _sunk(ramp) == [((52_000 + 1_000 * n) * MS, FULL - 10 * (n + 1)) for n in range(8)]
 
 
 def test_without_hold_the_first_step_is_due_at_once() -> None:
     ramp = _ramp()
     ramp.claim(0)
-    ramp.release(LATER_NS, 0)
+    ramp.release(LATER_NS)
     assert ramp.wake_ns == LATER_NS
 
 
@@ -93,17 +99,30 @@ def test_without_hold_the_first_step_is_due_at_once() -> None:
 def test_a_lamp_just_raised_stays_full_for_three_seconds_in_all(after_ms: int, sinks_ms: int) -> None:
     ramp = _ramp()
     ramp.claim(LATER_NS)
-    ramp.release(LATER_NS + after_ms * MS, 0)
+    ramp.release(LATER_NS + after_ms * MS)
     assert ramp.wake_ns == LATER_NS + sinks_ms * MS
     assert MIN_ON_NS == 3 * NS_PER_S
+
+
+def test_until_it_has_sunk_a_step_it_may_be_put_off_again() -> None:
+    ramp = _ramp()
+    ramp.claim(0)
+    ramp.release(LATER_NS)
+    for again in range(3):
+        assert ramp.begins()
+        ramp.put_off(LATER_NS + again * MS)
+        assert (ramp.level, ramp.wake_ns) == (FULL, LATER_NS + again * MS)
+    ramp.due(ramp.wake_ns)
+    assert not ramp.begins()
+    assert ramp.level < FULL
 
 
 def test_being_claimed_anew_while_still_full_is_no_rising() -> None:
     ramp = _ramp()
     ramp.claim(0)
-    ramp.release(LATER_NS, HOLD_NS)
+    let_go(ramp, LATER_NS)
     ramp.claim(LATER_NS + MS)
-    ramp.release(LATER_NS + 2 * MS, 0)
+    ramp.release(LATER_NS + 2 * MS)
     assert ramp.wake_ns == LATER_NS + 2 * MS
 
 
@@ -121,7 +140,7 @@ def test_a_sinking_is_known_by_when_it_began() -> None:
     ramp = _ramp()
     assert not ramp.sinks_since(0)
     ramp.claim(0)
-    ramp.release(LATER_NS, 0)
+    ramp.release(LATER_NS)
     assert ramp.sinks_since(LATER_NS)
     assert not ramp.sinks_since(LATER_NS + 1)
 
@@ -129,7 +148,7 @@ def test_a_sinking_is_known_by_when_it_began() -> None:
 def test_a_fall_of_less_than_a_nanosecond_a_step_ends_in_one() -> None:
     ramp = Ramp(BASE, FULL, 1, 0)
     ramp.claim(0)
-    ramp.release(LATER_NS, 0)
+    ramp.release(LATER_NS)
     assert (ramp.due(LATER_NS), ramp.wake_ns) == (BASE, FOREVER_NS)
 
 
@@ -161,7 +180,7 @@ def test_a_claimed_lamp_stays_full_whatever_the_gear_shows() -> None:
 def test_a_gear_found_dark_while_its_lamp_was_to_sink_is_not_lit_by_the_steps_that_were_left() -> None:
     ramp = _ramp()
     ramp.claim(0)
-    ramp.release(0, HOLD_NS)
+    let_go(ramp, 0)
     ramp.take_over(BASE, 1_000, 500)
     assert (ramp.level, _sunk(ramp)) == (BASE, [])
 
@@ -201,12 +220,23 @@ def test_it_sinks_never_rises_by_itself_and_where_it_is_asked_does_not_matter(
         assert asked.level == (due[-1] if due else levels[0])
 
 
+def test_every_step_is_due_at_a_whole_nanosecond_however_the_fall_is_divided() -> None:
+    ramp = Ramp(0, 254, 5_000_000_003, 0)
+    ramp.take_over(254, 10**18, 0)
+    due_ns = []
+    while ramp.wake_ns < FOREVER_NS:
+        due_ns.append(ramp.wake_ns)
+        ramp.due(ramp.wake_ns)
+    assert [at_ns - 10**18 for at_ns in due_ns] == [0, 1_000_000_000, 2_000_000_001, 3_000_000_001, 4_000_000_002]
+    assert all(type(at_ns) is int for at_ns in due_ns)
+
+
 @settings(max_examples=40)
 @given(st.integers(0, 9), st.booleans())
 def test_a_snapshot_through_json_taken_anywhere_goes_on_the_same(steps_done: int, claimed_again: bool) -> None:
     ramp, other = _ramp(), _ramp()
     ramp.claim(0)
-    ramp.release(LATER_NS, HOLD_NS)
+    let_go(ramp, LATER_NS)
     for _ in range(steps_done):
         if ramp.wake_ns < FOREVER_NS:
             ramp.due(ramp.wake_ns)

@@ -147,17 +147,19 @@ def test_one_rider_seen_by_two_sensors_is_one() -> None:
 # --- what is none
 
 
-def test_what_nobody_rides_is_dropped_and_counted() -> None:
+def test_what_nobody_rides_is_lit_counted_and_said_and_what_stands_is_dropped() -> None:
     fast = 120 * 10_000 // 36
     said = [
-        RadarReport(t_ms * NS_PER_MS, "radar-2", (Detection(20_000 + t_ms, fast, 0, 90), Detection(9_000, 0, 0, 90)))
+        RadarReport(t_ms * NS_PER_MS, "radar-2", (Detection(20_000 + t_ms, fast, 0, 90), Detection(35_000, 0, 0, 90)))
         for t_ms in range(1_000, 5_000, 100)
     ]
     words = [
         Message(2_000 * NS_PER_MS, "neighbour", {"kind": "rider", "id": 1, "x_mm": 99, "v_mm_s": fast, "age_ms": 0})
     ]
-    path = Path([*said, *words]).until(9_000)
-    assert (path.full, path.policy.tracks) == ("", [])
+    path = Path([*said, *words]).until(4_000)
+    assert path.full
+    assert {track.speed_mm_s for track in path.policy.tracks} == {FASTEST_MM_S}
+    path.until(9_000)
     assert (path.counted("implausible"), path.counted("still")) == (41, 40)
     assert fast > FASTEST_MM_S
 
@@ -217,10 +219,18 @@ def test_who_was_anywhere_in_one_view_is_the_same_in_the_next() -> None:
     assert path.policy.tracks[0].spread_mm == 0
 
 
-@pytest.mark.parametrize("speed_mm_s", [0, 40_000, -40_000])
-def test_a_speed_that_nobody_rides_lights_no_view(speed_mm_s: int) -> None:
-    path = Path([SpeedReport(t * NS_PER_MS, "radar-2", speed_mm_s) for t in range(1_000, 3_000, 100)]).until(4_000)
+def test_a_speed_of_nothing_lights_no_view() -> None:
+    path = Path([SpeedReport(t * NS_PER_MS, "radar-2", 0) for t in range(1_000, 3_000, 100)]).until(4_000)
     assert (path.full, path.policy.tracks) == ("", [])
+
+
+@pytest.mark.parametrize("speed_mm_s", [40_000, -40_000])
+def test_a_speed_that_nobody_rides_lights_the_view_as_the_fastest_would(speed_mm_s: int) -> None:
+    paths = [
+        Path([SpeedReport(t * NS_PER_MS, "radar-2", v_mm_s) for t in range(1_000, 3_000, 100)]).until(4_000)
+        for v_mm_s in (speed_mm_s, FASTEST_MM_S if speed_mm_s > 0 else -FASTEST_MM_S)
+    ]
+    assert paths[0].full == paths[1].full != ""
 
 
 # --- doubtful radars
