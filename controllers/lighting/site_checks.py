@@ -121,6 +121,15 @@ def _of_the_neighbours(site: LightingSite) -> Iterator[str]:
                 f"$.controllers: {one.name!r} and {other.name!r} lie next to each other and are no neighbours: nobody "
                 "is handed over between them"
             )
+    ahead_m = max(site.light.ahead_m, site.light.ahead_s * QUICK_M_S)
+    for before, one, after in zip(along, along[1:], along[2:], strict=False):
+        gap_m = after.lamps[0].x_m - before.lamps[-1].x_m
+        if gap_m < ahead_m and _joined(before, one) and _joined(one, after):
+            yield (
+                f"$.controllers: {before.name!r} and {after.name!r} are {gap_m:g} m apart with {one.name!r} between "
+                f"them, and light goes up to {ahead_m:g} m ahead; riders are told to the next neighbour only, so it "
+                f"comes late there: give {one.name!r} more lamps"
+            )
 
 
 def _joined(one: ControllerSite, other: ControllerSite) -> bool:

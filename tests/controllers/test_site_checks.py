@@ -12,6 +12,7 @@ import pytest
 from boards.load import load_board
 from boards.wires import MqttWire
 from controllers.cli import main
+from controllers.lighting.section import section
 from controllers.lighting.site import Behaviour, LightingSite, check
 from controllers.lighting.site_checks import warnings
 from controllers.service.assemble import assemble
@@ -324,3 +325,12 @@ def test_the_words_of_a_calendar_survive_the_flight_recorders_metadata() -> None
     )
     assert msgspec.json.decode(msgspec.json.encode(own), type=LightingSite) == own
     assert own.light.calendar != Behaviour().calendar
+
+
+def test_controllers_so_short_that_the_next_but_one_hears_too_late_are_told() -> None:
+    short = section(7, each=2)
+    (first, *_) = [line for line in warnings(short) if "comes late there" in line]
+    assert first.startswith("$.controllers: 'c001' and 'c003' are 96 m apart with 'c002' between them")
+    assert first.endswith("give 'c002' more lamps")
+    for fine in (section(250), section(12), section(7, each=3)):
+        assert not [line for line in warnings(fine) if "comes late there" in line]
