@@ -54,7 +54,7 @@ class West:
 def test_at_first_nobody_is_known_and_nothing_counted() -> None:
     west = West()
     state = west.riders.snapshot()
-    assert (state["tracks"], state["next_id"], state["frozen"]) == ([], 1, [])
+    assert (state["tracks"], state["next_id"], state["frozen"], state["fast"]) == ([], 1, [], None)
     assert state["counts"] == dict.fromkeys(COUNTED, 0)
     assert state["last"] == {radar: [-1, 0, 0] for radar in ("radar-1", "radar-2", "radar-3")}
     assert [west.riders.doubtful_mm(radar) for radar in state["last"]] == [None] * 3
@@ -90,18 +90,22 @@ def test_a_radar_the_site_does_not_know_moves_nobody() -> None:
 
 
 @pytest.mark.parametrize("way", [1, -1])
-@pytest.mark.parametrize(("speed_mm_s", "rider"), [(FASTEST_MM_S, True), (FASTEST_MM_S + 1, False)])
-def test_faster_than_seventy_two_is_no_rider_by_radar_speed_or_word(way: int, speed_mm_s: int, rider: bool) -> None:
+@pytest.mark.parametrize(("speed_mm_s", "rides"), [(FASTEST_MM_S, True), (FASTEST_MM_S + 1, False)])
+def test_faster_than_seventy_two_is_somebody_at_seventy_two_by_radar_speed_or_word(
+    way: int, speed_mm_s: int, rides: bool
+) -> None:
     for tell in ("sees", "speaks", "hears"):
         west = West()
         if tell == "sees":
-            assert west.sees(1_000, (10_000, way * speed_mm_s)) is rider
+            assert west.sees(1_000, (10_000, way * speed_mm_s))
         elif tell == "speaks":
             west.speaks(1_000, way * speed_mm_s)
         else:
-            assert west.hears(1_000, v_mm_s=way * speed_mm_s) is rider
-        assert len(west.tracks) == rider
-        assert west.riders.counts["implausible"] == (not rider)
+            assert west.hears(1_500, v_mm_s=way * speed_mm_s, age_ms=500)
+        assert [(track.lane, track.speed_mm_s) for track in west.tracks] == [(way < 0, FASTEST_MM_S)]
+        assert west.riders.counts["implausible"] == (not rides)
+        source = "neighbour" if tell == "hears" else "radar-2"
+        assert west.riders.fast == (None if rides else (source, speed_mm_s, NS_PER_S))
 
 
 def test_what_stands_still_and_was_nobody_is_nobody_and_the_slowest_is_somebody() -> None:
@@ -339,14 +343,16 @@ def test_whoever_has_left_the_stretch_is_none_of_ours(x_mm: int, v_mm_s: int, kn
     assert (len(west.tracks), west.counted()) == (known, {"taken_over": 1} if known else {})
 
 
-@pytest.mark.parametrize(
-    ("what", "least", "most"),
-    [("id", 0, 1 << 53), ("x_mm", -100_000_000, 100_000_000), ("v_mm_s", -50_000, 50_000), ("age_ms", -60_000, 60_000)],
-)
+_LIMITS = [
+    ("id", 0, 1 << 53), ("x_mm", -100_000_000, 100_000_000), ("v_mm_s", -50_000, 50_000),
+    ("age_ms", -60_000, 60_000), ("known_ms", 0, 86_400_000), ("mean_mm_s", 0, 50_000),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "least", "most"), _LIMITS)
 def test_numbers_that_no_rider_has_are_no_rider(what: str, least: int, most: int) -> None:
     for value, sense in ((least - 1, False), (least, True), (most, True), (most + 1, False)):
-        west = West()
-        heard = west.hears(100_000, **({"x_mm": 0} | {what: value}))
+        heard = (west := West()).hears(100_000, **({"x_mm": 0} | {what: value}))
         assert sense or not (heard or west.tracks or west.counted())
         assert not sense or west.tracks or west.counted() or what == "x_mm"
 
@@ -386,7 +392,7 @@ def test_all_of_it_comes_back_through_json() -> None:
     west, other = West(), West()
     west.sees(0, (10_000, 5_000), (20_000, -4_000))
     west.sees(900, (10_000, 5_000))
-    west.hears(950, x_mm=-90_000, id=12)
+    west.hears(950, x_mm=-90_000, id=12, v_mm_s=30_000, known_ms=9_000, mean_mm_s=7_000)
     west.riders.mountings["radar-3"].met(4, straight=False)
     other.riders.restore(json.loads(json.dumps(west.riders.snapshot())))
     assert other.riders.snapshot() == west.riders.snapshot()

@@ -49,7 +49,7 @@ class West:
 
     def knows(self, t_ns: int, x_mm: int, v_mm_s: int, radar: str = "radar-1") -> Track:
         """Somebody believed, last seen by `radar`."""
-        track = self.riders._new("", t_ns)
+        track = self.riders._new()
         lane, u_mm = (0, x_mm) if v_mm_s >= 0 else (1, -x_mm)
         track.measured(lane, u_mm, abs(v_mm_s), t_ns, FAR_MM)
         track.confirmed, track.radar = True, radar
@@ -70,7 +70,7 @@ class West:
 # --- counts
 
 
-def test_every_speed_that_nobody_rides_is_counted_whoever_tells_it() -> None:
+def test_every_speed_that_nobody_rides_is_counted_whoever_tells_it_and_the_last_is_known() -> None:
     for tell in ("sees", "speaks", "hears"):
         west = West()
         for n in range(1, 4):
@@ -80,7 +80,8 @@ def test_every_speed_that_nobody_rides_is_counted_whoever_tells_it() -> None:
                 west.speaks(n * NS_PER_S, FASTEST_MM_S + n)
             else:
                 west.hears(n * NS_PER_S, v_mm_s=FASTEST_MM_S + n)
-            assert west.counted() == {"implausible": n}, tell
+            assert west.riders.counts["implausible"] == n, tell
+            assert west.riders.fast == ("neighbour" if tell == "hears" else "radar-2", FASTEST_MM_S + n, n * NS_PER_S)
 
 
 def test_everybody_taken_over_seen_and_still_is_counted() -> None:
@@ -139,6 +140,14 @@ def test_who_is_announced_as_standing_would_ride_up(v_mm_s: int) -> None:
     assert (track.lane, track.u0_mm, track.speed_mm_s) == (down, -70_000 if down else 70_000, abs(v_mm_s))
 
 
+def test_a_neighbour_says_for_how_long_it_has_known_somebody_and_how_fast_that_was() -> None:
+    for more, known_ns, way_mm in (({}, 0, 0), ({"known_ms": 9_001, "mean_mm_s": 4_003}, 9_001 * NS_PER_MS, 36_031)):
+        west = West()
+        west.hears(20 * NS_PER_S, x_mm=-70_000, v_mm_s=5_000, age_ms=1_000, **more)
+        (track,) = west.tracks
+        assert (track.first_ns, track.first_u_mm) == (19 * NS_PER_S - known_ns, -70_000 - way_mm)
+
+
 def test_who_was_only_seen_or_spoken_of_has_no_name_of_a_neighbours() -> None:
     west = West()
     west.speaks(NS_PER_S, 5_000)
@@ -194,6 +203,17 @@ def test_how_well_a_report_fits_is_one_number_by_the_short_way_and_the_long(
         west.sees(NS_PER_S + after_ns, (at_mm, 5_000 + differs_mm_s))
         first = told[0] <= told[1]
         assert [track.reports for track in west.tracks[:2]] == [1 + first, 2 - first]
+
+
+def test_of_two_that_fit_equally_the_first_is_taken_whichever_way_it_rides() -> None:
+    """One stands, where a report of somebody slow the other way is, and one comes as far off as that is fast."""
+    west, slow = West(), SLOW_MM_S - 200
+    stands, comes = west.knows(NS_PER_S, X_MM + 9_000, 0), west.knows(NS_PER_S, X_MM + 9_000 + 2 * slow, -slow)
+    t_ns, at_mm = NS_PER_S + 100 * NS_PER_MS, X_MM + 9_000
+    comes.u0_mm = -at_mm - slow - slow * 100 // 1000
+    assert [track.unlikeness_mm(1, -at_mm, slow, t_ns) for track in (stands, comes)] == [slow, slow]
+    west.sees(t_ns, (at_mm, -slow))
+    assert (stands.reports, comes.reports) == (2, 1)
 
 
 def test_a_third_report_makes_somebody_believed_however_badly_it_fits() -> None:
