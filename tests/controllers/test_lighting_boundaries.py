@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from controllers.core.contract import Command, LampLevel, Publish
-from controllers.lighting.policy import AGAIN_NS, ALIVE_NS, NEAR_MM, TAKE_OVER_HOLD_NS, LightingPolicy
-from controllers.lighting.ramp import MIN_ON_NS, STEP_NS, Ramp
+from controllers.lighting.policy import AGAIN_NS, ALIVE_NS, LOOK_AGAIN_NS, NEAR_MM, TAKE_OVER_HOLD_NS, LightingPolicy
+from controllers.lighting.ramp import MIN_ON_NS
 from controllers.lighting.site import LightingSite
 from controllers.lighting.stretch import FAR_MM, Lane, RadarView, Stretch
 from controllers.lighting.track import CONFIRM_NS
@@ -125,7 +125,7 @@ def test_news_that_are_no_riders_claim_nothing() -> None:
 )
 def test_a_neighbour_hears_of_who_is_near_or_rides_towards_it(x_mm: int, v_mm_s: int, announced: bool) -> None:
     made = awake()
-    track = made.riders._new("", 3 * NS_PER_MS)
+    track = made.riders._new()
     lane, u_mm = (0, x_mm) if v_mm_s >= 0 else (1, -x_mm)
     track.measured(lane, u_mm, abs(v_mm_s), 3 * NS_PER_MS, FAR_MM)
     commands: list[Command] = []
@@ -201,38 +201,48 @@ def test_a_later_find_does_not_put_off_an_earlier_waking() -> None:
 @pytest.mark.parametrize(("v_mm_s", "again"), [(5_000, True), (-5_000, False)])
 def test_a_lamp_is_held_only_for_who_comes(v_mm_s: int, again: bool) -> None:
     made = awake()
-    track = made.riders._new("", 0)
+    track = made.riders._new()
     track.confirmed = True
     lane, u_mm = (0, 0) if v_mm_s > 0 else (1, 0)
     track.measured(lane, u_mm, 5_000, 0, FAR_MM)
     track.claim(made.stretch.lanes[lane], made._reach, 0)
     bit = LAMPS.index("lamp-6")
     reaches_ns = track.reaches_ns(160_000)
-    assert made._needed_again(bit, reaches_ns) is again
-    assert not made._needed_again(bit, reaches_ns - 1)
+    at_ns = (reaches_ns - made._hold_ns - 1, reaches_ns - made._hold_ns, reaches_ns - 1, reaches_ns)
+    assert [made._needed_again(bit, now_ns) for now_ns in at_ns] == [False, again, again, False]
     track.confirmed = False
-    assert not made._needed_again(bit, FOREVER_NS)
+    assert not made._needed_again(bit, at_ns[1])
     track.confirmed, track.gain_mm_s = True, 0
-    assert not made._needed_again(bit, FOREVER_NS), "its claim has never been made"
-    track.gain_mm_s, track.u0_mm = 1, 160_000
-    assert not made._needed_again(bit, FOREVER_NS), "there already"
+    assert not made._needed_again(bit, at_ns[1]), "its claim has never been made"
 
 
-def test_a_lamp_let_go_sinks_at_once_and_is_held_where_somebody_comes_within_the_hold() -> None:
-    for comes in (True, False):
-        made = awake()
-        track = made.riders._new("", 0)
+@pytest.mark.parametrize("comes", [True, False])
+def test_a_lamp_let_go_sinks_at_once_and_stays_where_somebody_comes_within_the_hold(comes: bool) -> None:
+    made = awake()
+    track = made.riders._new()
+    track.confirmed = True
+    track.measured(0, 0, 5_000, 0, FAR_MM)
+    track.claim(made.stretch.lanes[0], made._reach, 0)
+    now_ns = track.reaches_ns(160_000) - NS_PER_S
+    track.mask, track.wake_ns, track.confirmed = 0, now_ns + 1, comes
+    made._ramps[5].claim(0)
+    made._claimed = 1 << 5
+    said: list[Command] = []
+    made._claim(now_ns, said)
+    assert (now_ns > MIN_ON_NS, made._ramps_wake_ns, said) == (True, now_ns, [])
+    made._sink(now_ns - 1, said)
+    assert (made._ramps_wake_ns, said) == (now_ns, [])
+    made._sink(now_ns, said)
+    assert levels(said).keys() == (set() if comes else {"lamp-6"})
+    assert made._ramps_wake_ns == made._ramps[5].wake_ns
+    if comes:
+        assert made._ramps_wake_ns == now_ns + LOOK_AGAIN_NS
+        track.confirmed = False
+        made._sink(now_ns + LOOK_AGAIN_NS, said)
+        assert levels(said).keys() == {"lamp-6"}
         track.confirmed = True
-        track.measured(0, 0, 5_000, 0, FAR_MM)
-        track.claim(made.stretch.lanes[0], made._reach, 0)
-        now_ns = track.reaches_ns(160_000) - NS_PER_S
-        track.mask, track.wake_ns, track.confirmed = 0, now_ns + 1, comes
-        made._ramps[5].claim(0)
-        made._claimed = 1 << 5
-        made._claim(now_ns, [])
-        assert now_ns > MIN_ON_NS
-        assert made._ramps[5].wake_ns == now_ns + (made._hold_ns if comes else 0)
-        assert made._ramps_wake_ns == made._ramps[5].wake_ns
+        made._sink(made._ramps_wake_ns, said)
+        assert len(said) == 2, "once it sinks it sinks"
 
 
 def test_times_of_the_site_are_the_ramps() -> None:
@@ -343,42 +353,6 @@ def test_figures_count_who_is_there_believed_or_not() -> None:
     made.step((word(1, 20_000, 5_000), seen(1, 90_000, -4_000)), 1)
     riders = made.figures()["riders"]
     assert (riders["now"], riders["unconfirmed"], riders["taken_over"], riders["seen"]) == (1, 1, 1, 0)
-
-
-# --- one lamp
-
-
-def test_a_new_ramp_has_never_been_raised_nor_sunk() -> None:
-    ramp = Ramp(BASE, FULL, 5 * NS_PER_S, NS_PER_S)
-    assert ramp.snapshot() == [BASE, False, FOREVER_NS, BASE, -FOREVER_NS, 0, -FOREVER_NS]
-    assert not ramp.sinks_since(-FOREVER_NS + 1)
-    ramp.claim(7)
-    assert ramp.snapshot() == [FULL, True, FOREVER_NS, BASE, -FOREVER_NS, 0, 7]
-    ramp.claim(8)
-    ramp.release(9, 0)
-    assert ramp.snapshot() == [FULL, False, 7 + MIN_ON_NS, FULL, 7 + MIN_ON_NS, 0, 7]
-    assert ramp.sinks_since(7 + MIN_ON_NS)
-    assert not ramp.sinks_since(8 + MIN_ON_NS)
-
-
-@pytest.mark.parametrize(
-    ("fall_ns", "fade_ns", "steps"),
-    [(2 * STEP_NS - 1, 0, 1), (2 * STEP_NS, 0, 2), (0, 0, 1), (10 * STEP_NS, 2 * STEP_NS, 5), (5, 3 * STEP_NS, 1)],
-)
-def test_a_fall_has_so_many_whole_steps(fall_ns: int, fade_ns: int, steps: int) -> None:
-    ramp = Ramp(BASE, FULL, fall_ns, fade_ns)
-    assert (ramp.steps, type(ramp.steps)) == (steps, int)
-    ramp.claim(0)
-    ramp.release(10 * NS_PER_S + 1, 0)
-    found = []
-    while ramp.wake_ns < FOREVER_NS:
-        at_ns = ramp.wake_ns
-        found.append((at_ns, ramp.due(at_ns)))
-    assert (
-        found
-        == [(10 * NS_PER_S + 1 + n * fall_ns // steps, FULL - (FULL - BASE) * (n + 1) // steps) for n in range(steps)]
-        or fall_ns < steps
-    )
 
 
 # --- the path

@@ -151,7 +151,7 @@ def test_who_stops_between_views_keeps_light_both_ways_once_overdue() -> None:
     assert "2" not in path.full
     overdue_ms = 5_800 + (128_000 + OVERDUE_MM - 104_000) * 1000 // (5 * TAIL_PERMILLE)
     assert path.until(overdue_ms - 100).full == "456"  # slow, it could still come
-    assert path.until(overdue_ms + 1_000).full.endswith("3456")  # 72 m back, not 34 m
+    assert path.until(overdue_ms + 100).full.endswith("3456")  # 72 m back, not 34 m
     assert path.until(60_000).full.endswith("3456")
 
 
@@ -210,9 +210,10 @@ def test_a_rider_known_only_from_the_neighbour_is_lit_and_kept_apart_by_its_numb
 
 def test_the_age_of_a_message_counts_from_its_arrival() -> None:
     late, early = Path(rider_message(3_000, 7, 230_000, -6_000, 2_000)), Path(rider_message(1_000, 7, 230_000, -6_000))
-    assert [t.snapshot() for t in late.until(3_020).policy.tracks] == [
-        t.snapshot() for t in early.until(3_020).policy.tracks
-    ]
+    found = [path.until(3_020).policy.tracks[0].snapshot() for path in (late, early)]
+    for track in found:
+        del track["passed_u_mm"]  # where it has been seen to pass, not where it is
+    assert found[0] == found[1]
 
 
 def test_an_announced_rider_who_comes_into_view_is_the_same_one() -> None:
@@ -253,7 +254,7 @@ def told(path: Path, lamp: str) -> list[tuple[int, int]]:
 
 def test_after_the_last_rider_a_lamp_sinks_in_three_steps_of_a_second() -> None:
     path = Path(*ride(-1_000, -5_000, 1_000, 9_000)).until(120_000)
-    levels = told(path, "lamp-2")
+    levels = told(path, "lamp-1")
     assert [level for _, level in levels] == [FULL, 226, 198, BASE]
     steps = [after - before for (before, _), (after, _) in pairwise(levels[1:])]
     assert all(1_000 <= step <= 1_020 for step in steps)  # on ticks

@@ -65,7 +65,7 @@ def test_a_short_file_gets_the_stated_defaults() -> None:
         ahead_s=12,
         behind_m=32,
         rise_s=1,
-        hold_s=2,
+        hold_s=3,
         fall_s=5,
         keep_s=60,
     )

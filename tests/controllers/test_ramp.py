@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controllers.lighting.ramp import MIN_ON_NS, Ramp
+from controllers.lighting.ramp import MIN_ON_NS, STEP_NS, Ramp
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 
 BASE, FULL = 170, 250
@@ -150,6 +150,39 @@ def test_a_fall_of_less_than_a_nanosecond_a_step_ends_in_one() -> None:
     ramp.claim(0)
     ramp.release(LATER_NS)
     assert (ramp.due(LATER_NS), ramp.wake_ns) == (BASE, FOREVER_NS)
+
+
+def test_a_new_ramp_has_never_been_raised_nor_sunk() -> None:
+    ramp = Ramp(BASE, FULL, 5 * NS_PER_S, NS_PER_S)
+    assert ramp.snapshot() == [BASE, False, FOREVER_NS, BASE, -FOREVER_NS, 0, -FOREVER_NS]
+    assert not ramp.sinks_since(-FOREVER_NS + 1)
+    ramp.claim(7)
+    assert ramp.snapshot() == [FULL, True, FOREVER_NS, BASE, -FOREVER_NS, 0, 7]
+    ramp.claim(8)
+    ramp.release(9)
+    assert ramp.snapshot() == [FULL, False, 7 + MIN_ON_NS, FULL, 7 + MIN_ON_NS, 0, 7]
+    assert ramp.sinks_since(7 + MIN_ON_NS)
+    assert not ramp.sinks_since(8 + MIN_ON_NS)
+
+
+@pytest.mark.parametrize(
+    ("fall_ns", "fade_ns", "steps"),
+    [(2 * STEP_NS - 1, 0, 1), (2 * STEP_NS, 0, 2), (0, 0, 1), (10 * STEP_NS, 2 * STEP_NS, 5), (5, 3 * STEP_NS, 1)],
+)
+def test_a_fall_has_so_many_whole_steps(fall_ns: int, fade_ns: int, steps: int) -> None:
+    ramp = Ramp(BASE, FULL, fall_ns, fade_ns)
+    assert (ramp.steps, type(ramp.steps)) == (steps, int)
+    ramp.claim(0)
+    ramp.release(10 * NS_PER_S + 1)
+    found = []
+    while ramp.wake_ns < FOREVER_NS:
+        at_ns = ramp.wake_ns
+        found.append((at_ns, ramp.due(at_ns)))
+    assert (
+        found
+        == [(10 * NS_PER_S + 1 + n * fall_ns // steps, FULL - (FULL - BASE) * (n + 1) // steps) for n in range(steps)]
+        or fall_ns < steps
+    )
 
 
 # --- taking over what the gear shows

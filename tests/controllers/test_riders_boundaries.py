@@ -385,9 +385,6 @@ def test_who_is_over_is_forgotten_and_whoever_was_never_believed_was_clutter() -
     assert ([track.id for track in west.tracks], west.counted()) == ([3], {"clutter": 1})
 
 
-# --- kept
-
-
 def test_all_of_it_comes_back_through_json() -> None:
     west, other = West(), West()
     west.sees(0, (10_000, 5_000), (20_000, -4_000))
