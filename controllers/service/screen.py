@@ -1,4 +1,5 @@
 """A controller's status on one screen of 80 by 24: everything at a look, and what to do next where something is wrong.
+On a telephone it is narrower, and longer.
 
 German where the locale is, else English. Colour only adds to the words.
 """
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 MARGIN: Final = 10
+NARROW, WIDE = 40, 80
 ROOM: Final = ((6, 3), (4, 2), (2, 2), (2, 1), (1, 1))
 """(devices that are shown one by one when they are not well, lines a row may have): the first that fits is taken."""
 
@@ -92,7 +94,7 @@ class Screen:
     Args:
         picture: as the controller gave it.
         german: whose words.
-        width: columns, 80 at least.
+        width: columns, 40 at least; below 80 there are as many lines as it takes.
         height: lines, 24 at least; what does not fit is cut, and stands in ``--json``.
         colour: whether to add red and green.
     """
@@ -107,11 +109,14 @@ class Screen:
         colour: bool = False,
     ) -> None:
         self._p, self._german, self._colour = picture, german, colour
-        self._width, self._height = max(80, width), max(24, height)
+        self._width, self._height = max(NARROW, width), max(24, height)
         self._most_ill, self._most_lines = ROOM[0]
 
     def lines(self) -> list[str]:
         """Everything, top to bottom."""
+        if self._width < WIDE:  # somebody scrolls with a thumb
+            self._most_ill, self._most_lines = 6, 6
+            return self._made()
         for self._most_ill, self._most_lines in ROOM:
             made = self._made()
             if len(made) <= self._height:
@@ -121,9 +126,11 @@ class Screen:
     def _made(self) -> list[str]:
         p = self._p
         head = f"{p['controller']} · {p['site']} · {p['board']}"
-        made = [f"{head:<{self._width - len(p['version']) - 7}} leeze {p['version']}".rstrip()]
         since = f"{self._w('running since')} {_utc(p['started_utc'])} ({_span(p['up_s'])}), pid {p['pid']}"
-        made.append(since)
+        if self._width < WIDE:
+            made = [*textwrap.wrap(f"{head} · leeze {p['version']}", self._width), *textwrap.wrap(since, self._width)]
+        else:
+            made = [f"{head:<{self._width - len(p['version']) - 7}} leeze {p['version']}".rstrip(), since]
         for part in (
             self._time,
             self._loop,

@@ -112,6 +112,19 @@ def test_it_fits_a_terminal_of_80_by_24(picture: dict[str, Any], german: bool) -
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize("german", [False, True])
+@pytest.mark.parametrize("picture", [WELL, ill()], ids=["well", "ill"])
+def test_on_a_telephone_nothing_is_wider_than_it_and_every_advice_is_there(
+    picture: dict[str, Any], german: bool
+) -> None:
+    lines = Screen(picture, german=german, width=40, height=30).lines()
+    assert max(map(len, lines)) <= 40
+    wide = " ".join(" ".join(Screen(picture, german=german, width=400, height=60).lines()).split())
+    narrow = " ".join(" ".join(lines).split())
+    advice = [part.split(" ")[0] for part in wide.split("-> ")[1:]]
+    assert [part.split(" ")[0] for part in narrow.split("-> ")[1:]] == advice
+
+
 def test_all_is_there_when_all_is_well() -> None:
     said = "\n".join(Screen(WELL).lines())
     for words in (
