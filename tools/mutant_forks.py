@@ -68,11 +68,16 @@ def module_name(file: str) -> str:
     return file.removesuffix(".py").replace("/", ".")
 
 
-def written(path: Path, file: str) -> tuple[str, list[Mutant]]:
-    """The source of a module with all its mutants beside their functions, and the list of them."""
+def written(path: Path) -> str:
+    """The source of a module with all its mutants beside their functions."""
     from mutmut.mutation.file_mutation import mutate_file_contents
 
     code: str = mutate_file_contents(str(path), path.read_text("utf-8")).code
+    return code.replace(IMPORT, OWN)
+
+
+def mutants_in(code: str, file: str) -> list[Mutant]:
+    """The mutants that stand in a written module."""
     lines = code.splitlines()
     texts: dict[str, list[str]] = {}
     for node in ast.walk(ast.parse(code)):
@@ -89,7 +94,7 @@ def written(path: Path, file: str) -> tuple[str, list[Mutant]]:
         function = f"{module_name(file)}.{of.removeprefix('x_').removeprefix('xǁ').replace('ǁ', '.')}"
         same[function, change] += 1
         mutants.append(Mutant(file, function, change, same[function, change], name))
-    return code.replace(IMPORT, OWN), mutants
+    return mutants
 
 
 class Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -32,7 +32,7 @@ from mutant_forks import Forks, Loader, Mutant, Outcome
 
 ROOT = Path(__file__).parents[1]
 MUTMUT = ROOT / ".venv" / "mutmut"
-KEPT = ROOT / "mutants" / "outcomes.json"
+KEPT = Path(os.environ.get("LEEZE_MUTANTS", ROOT / "mutants")) / "outcomes.json"
 EXPLAINED = ROOT / "tests" / "mutants-explained.toml"
 LEAST_PCT = 95
 EVERY_S = 20
@@ -49,9 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-t", "--tests", action="append", help="only these tests (part of a path), e.g. for one file")
     parser.add_argument("--again", action="store_true", help="nothing kept counts")
     told = parser.parse_args(arguments)
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutmut"]
-    files = [file for file in settings["source_paths"] if _chosen(file, told.patterns)]
-    tests = [file for file in settings["pytest_add_cli_args_test_selection"] if _chosen(file, told.tests)]
+    files = [file for file in settings()["source_paths"] if _chosen(file, told.patterns)]
+    tests = [file for file in settings()["pytest_add_cli_args_test_selection"] if _chosen(file, told.tests)]
     if not files or not tests:
         parser.error("no file of [tool.mutmut] in pyproject.toml has that in its path")
     os.chdir(ROOT)
@@ -67,6 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if untried := len(mutants) - len(run.outcomes):
         print(f"{untried} mutants were not tried: call it again and it goes on")
     return 3 if failing else 0 if fine and not untried else 1
+
+
+def settings() -> dict[str, list[str]]:
+    """What ``[tool.mutmut]`` of pyproject.toml says: files and tests."""
+    found: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutmut"]
+    return found
 
 
 def key(mutant: Mutant) -> Key:
@@ -189,10 +194,17 @@ def _kept(mutants: list[Mutant], tests: list[str]) -> dict[Key, Outcome]:
 
 def _mutants(files: list[str]) -> tuple[list[Mutant], dict[str, tuple[Path, str]]]:
     mutants, sources = [], {}
+    KEPT.parent.mkdir(exist_ok=True)
     for file in files:
-        code, of_file = mutant_forks.written(ROOT / file, file)
-        sources[mutant_forks.module_name(file)] = (ROOT / file, code)
-        mutants += of_file
+        name = mutant_forks.module_name(file)
+        # kept as well: with all files it takes mutmut half a minute
+        if not (copy := KEPT.with_name(f"{name}.{digest([file])}.py")).exists():
+            for old in KEPT.parent.glob(f"{name}.*.py"):
+                old.unlink(missing_ok=True)
+            copy.write_text(mutant_forks.written(ROOT / file), "utf-8")
+        code = copy.read_text("utf-8")
+        sources[name] = (ROOT / file, code)
+        mutants += mutant_forks.mutants_in(code, file)
     return mutants, sources
 
 
