@@ -9,11 +9,19 @@ import msgspec
 import pytest
 
 from controllers.core.contract import Command, LampLevel, Publish
-from controllers.lighting.policy import AGAIN_NS, ALIVE_NS, LOOK_AGAIN_NS, NEAR_MM, TAKE_OVER_HOLD_NS, LightingPolicy
+from controllers.lighting.policy import (
+    AGAIN_NS,
+    ALIVE_NS,
+    LOOK_AGAIN_NS,
+    NEAR_MM,
+    SAID_NS,
+    TAKE_OVER_HOLD_NS,
+    LightingPolicy,
+)
 from controllers.lighting.ramp import MIN_ON_NS
 from controllers.lighting.site import LightingSite
-from controllers.lighting.stretch import FAR_MM, Lane, RadarView, Stretch
-from controllers.lighting.track import CONFIRM_NS
+from controllers.lighting.stretch import FAR_MM
+from controllers.lighting.track import CONFIRM_NS, MEANS
 from controllers.service.sites import site_path
 from drivers.quantities import Detection, DeviceHealth, LampStatus, Message, Quantity, RadarReport, SpeedReport
 from drivers.settings import load_toml
@@ -136,6 +144,28 @@ def test_a_neighbour_hears_of_who_is_near_or_rides_towards_it(x_mm: int, v_mm_s:
     assert not any("." in str(command) for command in commands), "whole numbers"
     assert made.figures()["riders"]["announced"] == 2 * announced
     assert not track.is_news(NS_PER_S), "told or not, it has been looked at"
+
+
+@pytest.mark.parametrize(
+    ("known_ns", "way_mm", "course"),
+    [
+        (MEANS[-1][0] - 1, 40_000, {}),
+        (MEANS[-1][0], 40_001, {"known_ms": MEANS[-1][0] // NS_PER_MS, "mean_mm_s": 40_001 * NS_PER_S // MEANS[-1][0]}),
+        (MEANS[0][0] + 999_999, -1, {"known_ms": MEANS[0][0] // NS_PER_MS, "mean_mm_s": 0}),
+    ],
+)
+def test_how_long_somebody_is_known_is_announced_once_the_mean_speed_says_something(
+    known_ns: int, way_mm: int, course: dict[str, int]
+) -> None:
+    made = awake()
+    track = made.riders._new()
+    track.measured(0, 100_000, 5_000, NS_PER_S, FAR_MM)
+    track.measured(0, 100_000 + way_mm, 5_000, NS_PER_S + known_ns, FAR_MM)
+    commands: list[Command] = []
+    made._announce(track, NS_PER_S + known_ns, commands)
+    body = {"kind": "rider", "id": 1, "x_mm": 100_000 + way_mm, "v_mm_s": 5_000, "age_ms": 0}
+    assert commands == [Publish("neighbour", body | course)]
+    assert not any("." in str(command) for command in commands), "whole numbers"
 
 
 # --- where everybody is
@@ -326,6 +356,16 @@ def test_a_radar_mounted_the_wrong_way_round_is_named() -> None:
     assert policy().figures()["riders"]["says"] == ""
 
 
+def test_whoever_came_too_fast_for_a_rider_is_named_for_a_minute() -> None:
+    made, at_ns = awake(), 3 * NS_PER_S
+    made.step((seen(at_ns, 74_000, 33_340),), at_ns)
+    says = "radar-2 shows 120 km/h: who drives there?"
+    for now_ns, said_so in ((None, says), (at_ns + SAID_NS - 1, says), (at_ns + SAID_NS, "")):
+        assert made.figures(now_ns)["riders"]["says"] == said_so
+    made.riders.frozen.append("radar-1")
+    assert made.figures()["riders"]["says"] == f"radar-1 shows the same place for ever: switch it off and on; {says}"
+
+
 # --- kept
 
 
@@ -353,22 +393,3 @@ def test_figures_count_who_is_there_believed_or_not() -> None:
     made.step((word(1, 20_000, 5_000), seen(1, 90_000, -4_000)), 1)
     riders = made.figures()["riders"]
     assert (riders["now"], riders["unconfirmed"], riders["taken_over"], riders["seen"]) == (1, 1, 1, 0)
-
-
-# --- the path
-
-
-def test_views_and_lanes_are_in_whole_millimetres() -> None:
-    view = RadarView(1_001, -1, 40_003)
-    assert (view.x_mm, view.sign, view.range_mm, view.margin_mm) == (1_001, -1, 40_003, 10_000)
-    assert (view.leave_u_mm, view.next_u_mm) == ((1_001, 39_002), (FAR_MM, FAR_MM))
-    lane = Lane(-1, [5, 7], [9, 3])
-    assert (lane.sign, lane.lamps_u_mm, lane.masks, lane.entries_u_mm) == (-1, [-7, -5], [0, 2, 3], [3, 9])
-
-
-def test_a_stretch_lists_its_lamps_views_and_neighbours() -> None:
-    west = Stretch(SITE, SITE.controller("west"))
-    assert west.lamp_names == tuple(LAMPS)
-    assert west.lamps_x_mm == (0, 32_000, 64_000, 96_000, 128_000, 160_000)
-    assert (west.span_mm(), west.neighbour_spans) == ((0, 160_000), {"neighbour": (192_000, 352_000)})
-    assert all(type(entry) is int for lane in west.lanes for entry in lane.entries_u_mm)

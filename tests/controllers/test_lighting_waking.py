@@ -40,7 +40,7 @@ def driven(
             policy.wake_ns = 0
         if eager or at > first or policy.wake_ns <= now_ns:
             said += [(now_ns, command) for command in policy.step(values[first:at], now_ns)]
-            assert policy.wake_ns > now_ns
+            assert now_ns < policy.wake_ns <= min([track.wake_ns for track in policy.tracks], default=policy.wake_ns)
         assert len(policy.tracks) <= MAX_TRACKS
     return said
 

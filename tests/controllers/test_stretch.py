@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controllers.lighting.site import ControllerSite, LampPost, LightingSite, Place, RadarPost
-from controllers.lighting.stretch import FAR_MM, Lane, Stretch, zones
+from controllers.lighting.stretch import FAR_MM, Lane, RadarView, Stretch, zones
 from controllers.service.sites import site_path
 from drivers.settings import load_toml
 
@@ -124,3 +124,19 @@ def _one(lamps_m: list[int], radars: tuple[RadarPost, ...]) -> tuple[LightingSit
     lamps = tuple(LampPost(f"lamp-{n}", x_m) for n, x_m in enumerate(lamps_m))
     controller = ControllerSite("only", "board", lamps, radars)
     return LightingSite(1, "mirror", "lighting", Place(52, 7.6, "Europe/Berlin"), (controller,)), controller
+
+
+def test_views_and_lanes_are_in_whole_millimetres() -> None:
+    view = RadarView(1_001, -1, 40_003)
+    assert (view.x_mm, view.sign, view.range_mm, view.margin_mm) == (1_001, -1, 40_003, 10_000)
+    assert (view.leave_u_mm, view.next_u_mm) == ((1_001, 39_002), (FAR_MM, FAR_MM))
+    lane = Lane(-1, [5, 7], [9, 3])
+    assert (lane.sign, lane.lamps_u_mm, lane.masks, lane.entries_u_mm) == (-1, [-7, -5], [0, 2, 3], [3, 9])
+
+
+def test_a_stretch_lists_its_lamps_views_and_neighbours() -> None:
+    west = WEST
+    assert west.lamp_names == tuple(f"lamp-{n}" for n in range(1, 7))
+    assert west.lamps_x_mm == (0, 32_000, 64_000, 96_000, 128_000, 160_000)
+    assert (west.span_mm(), west.neighbour_spans) == ((0, 160_000), {"neighbour": (192_000, 352_000)})
+    assert all(type(entry) is int for lane in west.lanes for entry in lane.entries_u_mm)
