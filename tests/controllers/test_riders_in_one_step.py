@@ -68,7 +68,7 @@ AGES_NS = (1, STEP_NS, FRESH_NS, FRESH_NS + 1)
 
 
 def edges(track: dict[str, Any], age_ns: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """(place off what is expected, speed off the last, what else of the track is otherwise): both sides of each edge."""
+    """(off the place expected, off the last speed, what of the track is otherwise): both sides of each edge."""
     for off_mm in (-STALE_MM, 1 - STALE_MM, -1, 0, 1, STALE_MM - 1, STALE_MM):
         yield off_mm, 0, {}
     for differs_mm_s in (-1, 1):
