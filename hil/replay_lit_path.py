@@ -151,7 +151,7 @@ def replay(
 ) -> tuple[Outcome, SentLog | None]:
     """Run it. The judge's part (reference, promise) is the caller's; the log holds what was sent, for cases only."""
     check_path(site, request.board)
-    check_far_ends(site, request.board)
+    check_far_ends(site, request.board, request.bench)
     logs: list[SentLog] = []
 
     def sinks(wires: list[str], period_ns: int) -> list[Sink]:
