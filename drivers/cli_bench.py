@@ -224,4 +224,4 @@ def agree(risk: str, yes: bool) -> None:
     sys.stderr.write(f"This {risk}. Type yes to go on: ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("yes", "ja"):
-        raise InputError("not sent")
+        raise InputError("nothing was done: only yes (or ja) in full goes on")

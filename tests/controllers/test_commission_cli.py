@@ -166,3 +166,19 @@ def test_where_a_relay_powers_the_bus_silence_is_explained_by_it(
     assert yard.commission("--check") == 1
     said = " ".join(capsys.readouterr().out.split())
     assert "has the bus power? Its relay drops while no controller runs: leeze-controllers keep-power --now." in said
+
+
+def test_half_a_yes_writes_nothing_and_says_so(
+    yard: Yard, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert yard.commission() == 2
+    assert "nothing was done: only yes (or ja) in full goes on" in capsys.readouterr().err
+    assert yard.writes() == [0, 0, 0]
+    monkeypatch.setattr("sys.stdin", Terminal("Yes\n"))
+    assert yard.commission() == 0
+    assert yard.writes() == [3, 5, 4]
