@@ -358,7 +358,7 @@ def test_a_radar_mounted_the_wrong_way_round_is_named() -> None:
 
 def test_whoever_came_too_fast_for_a_rider_is_named_for_a_minute() -> None:
     made, at_ns = awake(), 3 * NS_PER_S
-    made.step((seen(at_ns, 74_000, 33_340),), at_ns)
+    made.step((seen(at_ns, 74_000, 33_334),), at_ns)
     says = "radar-2 shows 120 km/h: who drives there?"
     for now_ns, said_so in ((None, says), (at_ns + SAID_NS - 1, says), (at_ns + SAID_NS, "")):
         assert made.figures(now_ns)["riders"]["says"] == said_so

@@ -170,7 +170,8 @@ def test_a_new_ramp_has_never_been_raised_nor_sunk() -> None:
     [(2 * STEP_NS - 1, 0, 1), (2 * STEP_NS, 0, 2), (0, 0, 1), (10 * STEP_NS, 2 * STEP_NS, 5), (5, 3 * STEP_NS, 1)],
 )
 def test_a_fall_has_so_many_whole_steps(fall_ns: int, fade_ns: int, steps: int) -> None:
-    ramp = Ramp(BASE, FULL, fall_ns, fade_ns)
+    full = BASE + 83  # no step is a whole level
+    ramp = Ramp(BASE, full, fall_ns, fade_ns)
     assert (ramp.steps, type(ramp.steps)) == (steps, int)
     ramp.claim(0)
     ramp.release(10 * NS_PER_S + 1)
@@ -178,9 +179,10 @@ def test_a_fall_has_so_many_whole_steps(fall_ns: int, fade_ns: int, steps: int) 
     while ramp.wake_ns < FOREVER_NS:
         at_ns = ramp.wake_ns
         found.append((at_ns, ramp.due(at_ns)))
+    assert {type(part) for one in found for part in one} == {int}
     assert (
         found
-        == [(10 * NS_PER_S + 1 + n * fall_ns // steps, FULL - (FULL - BASE) * (n + 1) // steps) for n in range(steps)]
+        == [(10 * NS_PER_S + 1 + n * fall_ns // steps, full - (full - BASE) * (n + 1) // steps) for n in range(steps)]
         or fall_ns < steps
     )
 
