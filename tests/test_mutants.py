@@ -101,22 +101,22 @@ def outcome(state: str, number: int, change: str = "- a\n+ b") -> Any:
 def test_a_file_is_fine_from_95_killed_in_100_on_with_every_survivor_explained(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    file = tmp_path / "explained.toml"
+    file, names = tmp_path / "explained.toml", ["written_mutants.py"]
     monkeypatch.setattr(mutants, "EXPLAINED", file)
     found = [outcome("endless", 1), *(outcome("killed", n) for n in range(2, 20)), outcome("survived", 20)]
-    assert not mutants.report(["written_mutants.py"], found)
+    assert not mutants.report(names, [one.mutant for one in found], found)
     said = capsys.readouterr().out
     assert "| `written_mutants` | 20 | 19 | 1 | 0 | 1 | 95.0 % |" in said
     entry = said[said.index("[[mutant]]") : said.index("\n\n| file")]
     file.write_text(entry.replace('reason = ""', 'reason = "none sees it"'))
-    assert mutants.report(["written_mutants.py"], found), "as it was printed, with a reason"
+    assert mutants.report(names, [one.mutant for one in found], found), "as it was printed, with a reason"
     assert "| 20 | 19 | 1 | 1 | 0 | 95.0 % |" in capsys.readouterr().out
-    assert not mutants.report(["written_mutants.py"], found[1:]), "18 of 19 are too few"
+    assert not mutants.report(names, [one.mutant for one in found], found[1:]), "18 of 19 are too few"
     capsys.readouterr()
-    assert mutants.report(["written_mutants.py"], [*found[:-1], outcome("killed", 20)])
+    assert mutants.report(names, [one.mutant for one in found], [*found[:-1], outcome("killed", 20)])
     assert "no longer true, it is killed: written_mutants.twice" in capsys.readouterr().out
-    assert mutants.report(["written_mutants.py"], found[:-1])
-    assert "no such mutant was tried: written_mutants.twice" in capsys.readouterr().out
+    assert mutants.report(names, [one.mutant for one in found[:-1]], found[:-1])
+    assert "there is no such mutant: written_mutants.twice" in capsys.readouterr().out
 
 
 def test_what_was_found_counts_until_the_file_or_the_test_that_found_it_changes(

@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-j", "--at-a-time", type=int, default=os.cpu_count() or 1, help="forks at a time")
     parser.add_argument("-t", "--tests", action="append", help="only these tests (part of a path), e.g. for one file")
     parser.add_argument("--again", action="store_true", help="nothing kept counts")
+    parser.add_argument("--known", action="store_true", help="try nothing, say what is known from before")
     told = parser.parse_args(arguments)
     files = [file for file in settings()["source_paths"] if _chosen(file, told.patterns)]
     tests = [file for file in settings()["pytest_add_cli_args_test_selection"] if _chosen(file, told.tests)]
@@ -59,10 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kept = {} if told.again else _kept(mutants, tests)
     print(f"{len(mutants)} mutants in {len(files)} files, {len(kept)} of them known from before", flush=True)
     run = Run(mutants, kept, tests)
-    failing = run.all(sources, told.at_a_time) if len(kept) < len(mutants) else []
+    failing = run.all(sources, told.at_a_time) if len(kept) < len(mutants) and not told.known else []
     for test in failing:
         print(f"fails without any mutant, and was left out: {test}")
-    fine = report(files, [run.outcomes[key(one)] for one in mutants if key(one) in run.outcomes])
+    fine = report(files, mutants, [run.outcomes[key(one)] for one in mutants if key(one) in run.outcomes])
     if untried := len(mutants) - len(run.outcomes):
         print(f"{untried} mutants were not tried: call it again and it goes on")
     return 3 if failing else 0 if fine and not untried else 1
@@ -130,7 +131,7 @@ class Run:
             new.replace(KEPT)
 
 
-def report(files: list[str], outcomes: list[Outcome]) -> bool:
+def report(files: list[str], mutants: list[Mutant], outcomes: list[Outcome]) -> bool:
     """Print survivors and the table. True: all is well."""
     reasons, fine = explained(), True
     for one in outcomes:
@@ -142,10 +143,10 @@ def report(files: list[str], outcomes: list[Outcome]) -> bool:
             print(f"\n[[mutant]]{what}\nfunction = \"{name[0]}\"\n{nth}change = '''\n{name[1]}'''\nreason = \"\"")
         elif name in reasons and not survives:
             print(f"\n{EXPLAINED.name}: no longer true, it is killed: {name[0]}\n{name[1]}")
-    there = {key(one.mutant) for one in outcomes}
+    there = {key(mutant) for mutant in mutants}
     of_these = tuple(mutant_forks.module_name(file) + "." for file in files)
     for gone in (name for name in reasons if name not in there and name[0].startswith(of_these)):
-        print(f"\n{EXPLAINED.name}: no such mutant was tried: {gone[0]}\n{gone[1]}")
+        print(f"\n{EXPLAINED.name}: there is no such mutant: {gone[0]}\n{gone[1]}")
     print("\n| file | mutants | killed | of those endless | survive, explained | survive | share |")
     print("|---|---|---|---|---|---|---|")
     for file in [*files, "all"]:
