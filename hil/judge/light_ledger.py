@@ -2,8 +2,9 @@
 
 **Lit in time**: a rider counts who was owed one lamp or more (hil/judge/owed.py) in lit hours while known; the rider is
 lit in time when every such lamp was at full level for the whole time it was owed. A lamp becomes owed only at a moment
-in lit hours, and the end of lit hours ends what it owes; so nobody is asked to have lit a lamp before sunset. A rider
-counts once, when the last lamp is done. Riders still under way when the run ends are left out.
+in lit hours that have lasted for `RISEN_NS`, and the end of lit hours ends what it owes; so nobody is asked to have
+lit a lamp before sunset. A rider counts once, when the last lamp is done. Riders still under way when the run ends are
+left out.
 
 Beside it: the share of all lamps, owed or not, known or not, that were full when a rider in lit hours first came within
 10 m of them.
@@ -35,6 +36,9 @@ from hil.traffic.rider import Rider
 FULL_LEVEL = 254
 BASE_LEVEL = 170
 """10.1 % of full output, the base level of the reference site."""
+
+RISEN_NS = NS_PER_S
+"""Nothing may be lit before lit hours, and a lamp takes so long to rise: what is owed sooner is not asked for."""
 
 MOST_MISSES = 20
 
@@ -128,7 +132,9 @@ class LightLedger:
         owed_to = self.false_light.owed
         for from_ns, to_ns, lamp, known in walk.owed:
             owed_to(lamp, from_ns, to_ns)
-            if known and lamp not in self.left_out and (to_ns := self.lit_until_ns(from_ns, to_ns)) > from_ns:
+            to_ns = self.lit_until_ns(from_ns, to_ns)
+            asked = known and lamp not in self.left_out and to_ns > from_ns
+            if asked and self.lit_hours.lit_at(from_ns - RISEN_NS + self.origin_utc_ns):
                 claims.append(_Claim(from_ns, to_ns, lamp, True))
         for t_ns, lamp, _ in walk.near:
             if self.lit_hours.lit_at(t_ns + self.origin_utc_ns):

@@ -100,6 +100,12 @@ def test_a_lamp_that_would_be_owed_before_sunset_is_not_owed_and_the_next_is() -
     assert (figures.riders, figures.lit_in_time, figures.lamps_met, figures.full_at_10m) == (1, 1, 3, 2)
 
 
+@pytest.mark.parametrize(("sunset_ms", "riders"), [(37_800, 1), (37_801, 0)])
+def test_a_lamp_owed_sooner_after_sunset_than_it_can_rise_is_not_asked_for(sunset_ms: int, riders: int) -> None:
+    figures = ledger_with([], Lit(sunset_ms * MS)).figures()
+    assert (figures.riders, figures.lit_in_time, figures.lamps_met) == (riders, 0, 3)
+
+
 def test_sunrise_ends_what_is_owed() -> None:
     off = [(lamp, 40_000, 254, 0, 0) for lamp in range(3)]
     figures = ledger_with(IN_TIME + off, Lit(end_ns=40 * NS_PER_S)).figures()
