@@ -18,17 +18,7 @@ import msgspec
 
 from controllers.lighting.mounting import MIRROR_MM, Mounting
 from controllers.lighting.stretch import FAR_MM, RadarView, Stretch
-from controllers.lighting.track import (
-    CLAIM_NOW,
-    FRESH_NS,
-    NEWS_MM,
-    QUIET_NS,
-    SLACK_MM,
-    SLOW_MM_S,
-    STALE_MM,
-    SURE_MM,
-    Track,
-)
+from controllers.lighting.track import FRESH_NS, SLACK_MM, SLOW_MM_S, STALE_MM, SURE_MM, Track
 from drivers.quantities import Message, RadarReport, SpeedReport
 from drivers.units import NS_PER_MS, NS_PER_S
 
@@ -131,19 +121,13 @@ class Riders:
                         fits_mm = abs(away_mm) + abs(speed - track.speed_mm_s)
                         if fits_mm < best_mm:
                             best, best_mm = track, fits_mm
-            # well inside the view the next report has to show it again: if none does, it stands here, and so does its
-            # light; a radar may see further than the site says
-            to_go_mm = view.leave_u_mm[lane] - u_mm
-            inside = to_go_mm > view.margin_mm and 2 * to_go_mm > speed
-            if best is None or best_mm >= STALE_MM or best_mm >= speed:  # else nobody else can fit better
+            if best_mm >= STALE_MM or best_mm >= speed:  # else nobody else can fit better
                 best, best_mm = None, FAR_MM
                 for track in tracks:
                     if track.t0_ns < t_ns:
                         fits_mm = track.unlikeness_mm(lane, u_mm, speed, t_ns)
                         if fits_mm < best_mm:
                             best, best_mm = track, fits_mm
-            elif inside and best.radar == source and best.speed_mm_s == speed and _rides_on(best, u_mm, t_ns):
-                continue
             if best is None:
                 if not speed:
                     self.counts["still"] += 1
@@ -161,6 +145,10 @@ class Riders:
                 elif self._mirrored(source, view, lane, u_mm, speed, t_ns) is best:  # not turned, but shown so
                     self._met(source, best, straight=False)
                 best.radar = source
+            # well inside the view the next report has to show it again: if none does, it stands here, and so does its
+            # light; a radar may see further than the site says
+            to_go_mm = view.leave_u_mm[lane] - u_mm
+            inside = to_go_mm > view.margin_mm and 2 * to_go_mm > speed
             moved |= best.measured(lane, u_mm, speed, t_ns, u_mm if inside else max(u_mm, view.next_u_mm[lane]))
             if best.confirmed and best.is_news(ANNOUNCE_NS):
                 news.append(best)
@@ -323,21 +311,3 @@ class Riders:
             self._sensors[name][2][:] = saved
         for name, saved in state["mountings"].items():
             self.mountings[name].restore(saved)
-
-
-def _rides_on(track: Track, u_mm: int, t_ns: int) -> bool:
-    """Whether this report says nothing new: same radar, lane and speed, no other claim, no news. Then it is taken over.
-
-    As `Track.measured` and `is_news` do it, for by far the most reports. A track with a quiet stretch is believed, and
-    what was published has its lane and its speed or more.
-    """
-    since_ns = t_ns - track.published_ns
-    if not track.quiet_from_mm <= u_mm <= track.quiet_to_mm or track.wake_ns == CLAIM_NOW or since_ns >= ANNOUNCE_NS:
-        return False
-    away_mm = u_mm - track.published_u_mm - track.published_mm_s * since_ns // NS_PER_S
-    if not -NEWS_MM <= away_mm <= NEWS_MM:
-        return False
-    track.reports += 1
-    track.u0_mm = track.hold_u_mm = u_mm
-    track.t0_ns, track.wake_ns = t_ns, t_ns + QUIET_NS
-    return True

@@ -1,9 +1,8 @@
-"""Most reports say nothing new, and are taken over in one step: as the whole way takes them, whatever else happens."""
+"""Who is being seen is held against a report first, and mostly nobody else: whoever fits best is found all the same."""
 
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import pytest
 
@@ -63,49 +62,27 @@ def crowd(seed: int, policy: LightingPolicy, site: LightingSite, ticks: int) -> 
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_report_taken_over_in_one_step_leaves_what_the_whole_way_leaves(
+def test_who_is_being_seen_on_the_lane_is_found_first_and_is_who_fits_best_of_all(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = load_site(REFERENCE)
     assert isinstance(site, LightingSite)
     quick, slow = (LightingPolicy(site, site.controllers[0], base_level=170, full_level=254) for _ in range(2))
-    rides_on, short = riders._rides_on, 0
+    compared = [0, 0]
+    unlikeness_mm = Track.unlikeness_mm
+    by = 0
 
-    def counted(track: Track, u_mm: int, t_ns: int) -> bool:
-        nonlocal short
-        found = rides_on(track, u_mm, t_ns)
-        short += found
-        return found
+    def counted(self: Track, *found: int) -> int:
+        compared[by] += 1
+        return unlikeness_mm(self, *found)
 
-    def never(*_: Any) -> bool:
-        return False
-
+    monkeypatch.setattr(Track, "unlikeness_mm", counted)
     for inputs, now_ns in crowd(seed, quick, site, 900):
-        monkeypatch.setattr(riders, "_rides_on", counted)
+        by = 0
         monkeypatch.setattr(riders, "STALE_MM", STALE_MM)
         asked = quick.step(inputs, now_ns)
-        monkeypatch.setattr(riders, "_rides_on", never)
-        monkeypatch.setattr(riders, "STALE_MM", 0)  # and everybody is held against every report
+        by = 1
+        monkeypatch.setattr(riders, "STALE_MM", 0)  # everybody is held against every report
         assert slow.step(inputs, now_ns) == asked
         assert slow.snapshot() == quick.snapshot()
-    assert short > 30
-
-
-def test_one_rider_alone_is_looked_at_the_whole_way_once_in_some_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    site = load_site(REFERENCE)
-    assert isinstance(site, LightingSite)
-    policy = LightingPolicy(site, site.controllers[0], base_level=170, full_level=254)
-    radar = next(radar for radar in site.controllers[0].radars if radar.looks == "up")
-    measured, whole = Track.measured, 0
-
-    def counted(self: Track, *found: int) -> bool:
-        nonlocal whole
-        whole += 1
-        return measured(self, *found)
-
-    monkeypatch.setattr(Track, "measured", counted)
-    for report in range(50):  # from 35 m on at 18 km/h, to 10 m before the radar
-        now_ns = report * 100 * NS_PER_MS
-        found = Detection((35_000 - 500 * report) // 1000 * 1000, 5_000, 0, 100)
-        policy.step((RadarReport(now_ns, radar.name, (found,)),), now_ns)
-    assert whole < 25
+    assert 2 * compared[0] < compared[1]
