@@ -11,7 +11,7 @@ from controllers.lighting.policy import LightingPolicy
 from controllers.lighting.riders import FASTEST_MM_S, FROZEN_MM, MAX_TRACKS, Riders
 from controllers.lighting.site import LightingSite
 from controllers.lighting.stretch import FAR_MM, Stretch
-from controllers.lighting.track import CLAIM_NOW, FRESH_NS, SLACK_MM, SLOW_MM_S, SURE_MM, Track
+from controllers.lighting.track import CLAIM_NOW, FRESH_NS, SLACK_MM, SLOW_MM_S, STALE_MM, SURE_MM, Track
 from controllers.service.sites import site_path
 from drivers.quantities import Detection, Message, RadarReport, SpeedReport
 from drivers.settings import load_toml
@@ -214,6 +214,18 @@ def test_of_two_that_fit_equally_the_first_is_taken_whichever_way_it_rides() -> 
     assert [track.unlikeness_mm(1, -at_mm, slow, t_ns) for track in (stands, comes)] == [slow, slow]
     west.sees(t_ns, (at_mm, -slow))
     assert (stands.reports, comes.reports) == (2, 1)
+
+
+def test_who_fits_well_enough_for_somebody_slow_may_fit_somebody_slower_the_other_way_better() -> None:
+    """A report less than `STALE_MM` off, and less than it is fast."""
+    west, slow = West(), SLOW_MM_S - 100
+    own = west.knows(NS_PER_S, X_MM + 12_000, slow, "radar-2")
+    other = west.knows(NS_PER_S, X_MM + 13_000, 0)
+    other.lane, other.u0_mm = 1, -X_MM - 13_000
+    fits = [track.unlikeness_mm(0, X_MM + 13_000, slow, NS_PER_S + 1) for track in west.tracks]
+    assert fits[1] < fits[0] < STALE_MM
+    west.sees(NS_PER_S + 1, (X_MM + 13_000, slow))
+    assert (own.reports, other.reports) == (1, 2)
 
 
 def test_a_third_report_makes_somebody_believed_however_badly_it_fits() -> None:
