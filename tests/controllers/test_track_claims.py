@@ -11,6 +11,7 @@ from controllers.lighting.stretch import FAR_MM, Lane
 from controllers.lighting.track import (
     BRIEF_KEEP_NS,
     BRIEF_REPORTS,
+    CLAIM_NOW,
     LINGER_NS,
     MARGIN_MM,
     OVER,
@@ -136,7 +137,9 @@ def test_who_turns_or_was_slow_has_passed_nothing_yet(lane: int, speed_mm_s: int
 def again(track: Track, u_mm: int) -> bool:
     """Measured there at the same speed a moment later: whether the claim has to be made anew."""
     other = Track.restored(track.snapshot())
-    return other.measured(0, u_mm, track.speed_mm_s, AT_NS + 1, u_mm)
+    moved = other.measured(0, u_mm, track.speed_mm_s, AT_NS + 1, u_mm)
+    assert other.wake_ns == (CLAIM_NOW if moved else AT_NS + 1 + QUIET_NS)
+    return moved
 
 
 @pytest.mark.parametrize("speed_mm_s", SPEEDS)
