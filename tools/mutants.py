@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-j", "--at-a-time", type=int, default=os.cpu_count() or 1, help="forks at a time")
     parser.add_argument("-t", "--tests", action="append", help="only these tests (part of a path), e.g. for one file")
     parser.add_argument("--again", action="store_true", help="nothing kept counts")
-    parser.add_argument("--known", action="store_true", help="try nothing, say what is known from before")
+    parser.add_argument("--known", action="store_true", help="try nothing; what is known, by whatever tests")
     told = parser.parse_args(arguments)
     files = [file for file in settings()["source_paths"] if _chosen(file, told.patterns)]
     tests = [file for file in settings()["pytest_add_cli_args_test_selection"] if _chosen(file, told.tests)]
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.chdir(ROOT)
     sys.path.append(str(MUTMUT))  # last: its pytest is not ours
     mutants, sources = _mutants(files)
-    kept = {} if told.again else _kept(mutants, tests)
+    kept = {} if told.again else _kept(mutants, None if told.known else tests)
     print(f"{len(mutants)} mutants in {len(files)} files, {len(kept)} of them known from before", flush=True)
     run = Run(mutants, kept, tests)
     failing = run.all(sources, told.at_a_time) if len(kept) < len(mutants) and not told.known else []
@@ -176,7 +176,8 @@ def digest(files: list[str]) -> str:
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths if path.exists())).hexdigest()[:16]
 
 
-def _kept(mutants: list[Mutant], tests: list[str]) -> dict[Key, Outcome]:
+def _kept(mutants: list[Mutant], tests: list[str] | None) -> dict[Key, Outcome]:
+    """What holds of what was found before. Without `tests`, however they have changed since."""
     kept: dict[str, list[Any]] = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
     known: dict[str, str] = {}
 
@@ -188,7 +189,7 @@ def _kept(mutants: list[Mutant], tests: list[str]) -> dict[Key, Outcome]:
     found = {}
     for mutant in mutants:
         state, by, source, test = kept.get(f"{mutant.function} {mutant.nth} {mutant.change}", ["", "", "", ""])
-        if state and same([mutant.file], source) and same([by] if by else tests, test):
+        if state and same([mutant.file], source) and (tests is None or same([by] if by else tests, test)):
             found[key(mutant)] = Outcome(mutant, state, by)
     return found
 
