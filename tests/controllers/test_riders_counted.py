@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -323,3 +324,13 @@ def test_one_rider_speaks_once_and_enough_riders_bring_the_radar_named_into_doub
         west.tracks.clear()
     assert west.doubted == ["radar-2"]
     assert west.riders.doubtful_mm("radar-2") is not None
+
+
+def test_who_was_too_fast_is_known_after_a_restart_and_nobody_where_nobody_was() -> None:
+    told, nobody = West(), West()
+    told.hears(NS_PER_S, v_mm_s=FASTEST_MM_S + 1)
+    states = [json.loads(json.dumps(west.riders.snapshot())) for west in (told, nobody)]
+    nobody.riders.restore(states[0])
+    assert nobody.riders.fast == told.riders.fast == ("neighbour", FASTEST_MM_S + 1, NS_PER_S)
+    told.riders.restore(states[1])
+    assert (told.riders.fast, told.tracks, told.counted()) == (None, [], {})

@@ -84,8 +84,11 @@ class Claimed:
 
 
 def all_of(speed_mm_s: int) -> Iterator[Track]:
-    for u_mm in PLACES:
-        for hold_mm in HOLDS:
+    lamps = LANE.lamps_u_mm
+    back_mm = [lamps[1] + REACH.ahead_mm + MARGIN_MM + by_mm for by_mm in (0, 1)]  # at the lit end of who is overdue
+    for u_mm in (*PLACES, *back_mm):
+        left_mm = [lamp_mm + REACH.behind_mm - u_mm for lamp_mm in lamps if lamp_mm + REACH.behind_mm >= u_mm]
+        for hold_mm in (*HOLDS, *left_mm[:1]):  # seen again just where a lamp is left
             for spread_mm in (0, 4_001, 40_000):
                 for reports in (BRIEF_REPORTS - 1, BRIEF_REPORTS):
                     yield known(u_mm, speed_mm_s, hold_mm, spread_mm, reports)
