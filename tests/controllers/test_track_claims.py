@@ -23,10 +23,11 @@ from controllers.lighting.track import (
     Reach,
     Track,
 )
-from drivers.units import NS_PER_S
+from drivers.units import FOREVER_NS, NS_PER_S
 
 AT_NS = 7 * NS_PER_S + 13
 REACH = Reach(Behaviour())
+SHORT = Reach(Behaviour(ahead_m=20.0, ahead_s=3.0, behind_m=80.0))  # more light behind than ahead
 LANE = Lane(1, range(0, 192_000, 32_000), [])
 TOO_FAST_MM_S = -(-OVERDUE_MM * NS_PER_S // QUIET_NS)
 SPEEDS = (0, 333, SLOW_MM_S - 1, SLOW_MM_S, SLOW_MM_S + 111, 2_779, 5_557, 9_999, TOO_FAST_MM_S - 1, TOO_FAST_MM_S)
@@ -34,13 +35,15 @@ PLACES = (-250_007, -100_001, -40_001, 3, 31_999, 60_007, 100_003, 150_001, 193_
 HOLDS = (0, 1_007, 30_001, 250_003, None)  # so far beyond the place it has to be seen again
 
 
-def known(u_mm: int, speed_mm_s: int, hold_mm: int | None = None, spread_mm: int = 0, reports: int = 9) -> Track:
+def known(
+    u_mm: int, speed_mm_s: int, hold_mm: int | None = None, spread_mm: int = 0, reports: int = 9, reach: Reach = REACH
+) -> Track:
     """Somebody measured at `AT_NS` and claimed."""
     track = Track(3)
     track.reports = reports - 1
     track.measured(0, u_mm, speed_mm_s, AT_NS, FAR_MM if hold_mm is None else u_mm + hold_mm)
     track.spread_mm = spread_mm
-    track.claim(LANE, REACH, AT_NS)
+    track.claim(LANE, reach, AT_NS)
     return track
 
 
@@ -51,10 +54,10 @@ def bits(low_mm: int, high_mm: int) -> int:
 class Claimed:
     """What a track claims at any time, by its bounds as they are, one inequality a lamp."""
 
-    def __init__(self, track: Track) -> None:
-        self._track = track
+    def __init__(self, track: Track, reach: Reach) -> None:
+        self._track, self._reach = track, reach
         self._brief = track.reports < BRIEF_REPORTS and track.hold_u_mm == track.u0_mm
-        self.keep_ns = min(REACH.keep_ns, BRIEF_KEEP_NS) if self._brief else REACH.keep_ns
+        self.keep_ns = min(reach.keep_ns, BRIEF_KEEP_NS) if self._brief else reach.keep_ns
         self.overdue_ns: int | None = None
         if track.speed_mm_s >= SLOW_MM_S and track.hold_u_mm < FAR_MM and not self._brief:
             way_mm = track.hold_u_mm + OVERDUE_MM - track.u0_mm
@@ -71,33 +74,37 @@ class Claimed:
         last_mm = track.u0_mm - track.spread_mm
         if track.speed_mm_s < SLOW_MM_S:
             return bits(last_mm - ahead_mm, track.u0_mm + ahead_mm)
-        overdue = self.overdue_ns is not None and age_ns >= self.overdue_ns
-        seen_ns = self.overdue_ns - 1 if self.overdue_ns is not None and overdue else age_ns
-        low_mm = min(last_mm + track.tail_mm_s * seen_ns // NS_PER_S, track.hold_u_mm) - REACH.behind_mm
-        if low_mm > LANE.lamps_u_mm[-1] and age_ns < LINGER_NS:  # and so it stays for that time, overdue or not
-            return 0
-        if low_mm > LANE.lamps_u_mm[-1] and not overdue:
-            return None
-        if overdue:
-            low_mm = min(low_mm, last_mm - REACH.ahead_mm - MARGIN_MM)
+        low_mm = self._tail_mm(age_ns)
+        due_ns = FOREVER_NS if self.overdue_ns is None else self.overdue_ns
+        had_left = self._tail_mm(due_ns - 1) > LANE.lamps_u_mm[-1]
+        if age_ns >= due_ns and (age_ns >= LINGER_NS or not had_left):
+            low_mm = min(low_mm, last_mm - self._reach.ahead_mm - MARGIN_MM)
+        if low_mm > LANE.lamps_u_mm[-1]:
+            return 0 if age_ns < LINGER_NS else None
         return bits(low_mm, track.u0_mm + ahead_mm)
 
+    def _tail_mm(self, age_ns: int) -> int:
+        track = self._track
+        passed_mm = track.u0_mm - track.spread_mm + track.tail_mm_s * age_ns // NS_PER_S
+        return min(passed_mm, track.hold_u_mm) - self._reach.behind_mm
 
-def all_of(speed_mm_s: int) -> Iterator[Track]:
+
+def all_of(speed_mm_s: int, reach: Reach) -> Iterator[Track]:
     lamps = LANE.lamps_u_mm
-    back_mm = [lamps[1] + REACH.ahead_mm + MARGIN_MM + by_mm for by_mm in (0, 1)]  # at the lit end of who is overdue
+    back_mm = [lamps[1] + reach.ahead_mm + MARGIN_MM + by_mm for by_mm in (0, 1)]  # at the lit end of who is overdue
     for u_mm in (*PLACES, *back_mm):
-        left_mm = [lamp_mm + REACH.behind_mm - u_mm for lamp_mm in lamps if lamp_mm + REACH.behind_mm >= u_mm]
+        left_mm = [lamp_mm + reach.behind_mm - u_mm for lamp_mm in lamps if lamp_mm + reach.behind_mm >= u_mm]
         for hold_mm in (*HOLDS, *left_mm[:1]):  # seen again just where a lamp is left
             for spread_mm in (0, 4_001, 40_000):
                 for reports in (BRIEF_REPORTS - 1, BRIEF_REPORTS):
-                    yield known(u_mm, speed_mm_s, hold_mm, spread_mm, reports)
+                    yield known(u_mm, speed_mm_s, hold_mm, spread_mm, reports, reach)
 
 
+@pytest.mark.parametrize("reach", [REACH, SHORT], ids=["as usual", "short ahead"])
 @pytest.mark.parametrize("speed_mm_s", SPEEDS)
-def test_a_claim_wakes_at_the_nanosecond_at_which_it_changes_and_only_then(speed_mm_s: int) -> None:
-    for track in all_of(speed_mm_s):
-        claimed, woken_ns = Claimed(track), AT_NS
+def test_a_claim_wakes_at_the_nanosecond_at_which_it_changes_and_only_then(speed_mm_s: int, reach: Reach) -> None:
+    for track in all_of(speed_mm_s, reach):
+        claimed, woken_ns = Claimed(track, reach), AT_NS
         assert track.mask == claimed.at(0) or track.wake_ns == OVER
         while track.wake_ns != OVER:
             before, due_ns = track.mask, track.wake_ns
@@ -105,9 +112,9 @@ def test_a_claim_wakes_at_the_nanosecond_at_which_it_changes_and_only_then(speed
                 assert claimed.at(still_ns - AT_NS) == before, track.snapshot()
                 if due_ns - AT_NS != LINGER_NS:
                     early = Track.restored(track.snapshot())
-                    early.claim(LANE, REACH, still_ns)
+                    early.claim(LANE, reach, still_ns)
                     assert (early.mask, early.wake_ns) == (before, due_ns), "looked at early, nothing changes"
-            track.claim(LANE, REACH, due_ns)
+            track.claim(LANE, reach, due_ns)
             now = claimed.at(due_ns - AT_NS)
             assert (track.wake_ns, now) == (OVER, None) if now is None else track.mask == now, track.snapshot()
             assert now != before or due_ns - AT_NS == claimed.overdue_ns, track.snapshot()
