@@ -122,7 +122,7 @@ def _of_the_neighbours(site: LightingSite) -> Iterator[str]:
                 "is handed over between them"
             )
     ahead_m = max(site.light.ahead_m, site.light.ahead_s * QUICK_M_S)
-    for before, one, after in zip(along, along[1:], along[2:], strict=False):
+    for (before, one), (_, after) in pairwise(pairwise(along)):
         gap_m = after.lamps[0].x_m - before.lamps[-1].x_m
         if gap_m < ahead_m and _joined(before, one) and _joined(one, after):
             yield (

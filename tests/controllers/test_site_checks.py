@@ -334,3 +334,9 @@ def test_controllers_so_short_that_the_next_but_one_hears_too_late_are_told() ->
     assert first.endswith("give 'c002' more lamps")
     for fine in (section(250), section(12), section(7, each=3)):
         assert not [line for line in warnings(fine) if "comes late there" in line]
+
+
+def test_light_that_ends_at_the_next_controller_but_one_does_not_come_late_there() -> None:
+    light = Behaviour(ahead_m=120)
+    assert not [line for line in warnings(section(6, each=2, spacing_m=40, light=light)) if "comes late" in line]
+    assert [line for line in warnings(section(6, each=2, spacing_m=39.9, light=light)) if "comes late" in line]

@@ -32,6 +32,13 @@ def test_a_controller_without_a_radar_sees_nobody_come_from_either_side() -> Non
         assert last_mm <= to_mm
 
 
+def test_places_are_whole_millimetres() -> None:
+    west = Stretch(SITE, SITE.controller("west"))
+    for view in west.views.values():
+        assert {type(u) for u in (*view.next_u_mm, *view.leave_u_mm)} == {int}
+    assert {type(west.lanes[0].next_entry_u_mm(u)) for u in (-50_000, 100_000, 400_000)} == {int}
+
+
 def test_after_a_view_the_next_one_of_the_whole_site_is_expected() -> None:
     assert WEST.views["radar-1"].next_u_mm == (64_000, FAR_MM)
     assert WEST.views["radar-2"].next_u_mm == (128_000, 0)
