@@ -1,7 +1,8 @@
 """Judging what came in real time: the same values in the same order, and times within what the bench can promise.
 
 A message between controllers says how old a sighting is; that is a time, and is held to the tolerance of times. It also
-bears the number that the sender has given the rider; that is a name, and counts by when it appears first.
+bears the number that the sender has given the rider; that is a name, and counts by when it appears first. How long the
+rider has been known, and how fast on average, is reckoned from times of arrival and not compared.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hil.judge.reference import Sent
 
 _NUMBER = re.compile(rb'"id":(\d+)')
 _AGE = re.compile(rb'"age_ms":(-?\d+)')
+_COURSE = re.compile(rb',"known_ms":\d+,"mean_mm_s":\d+')
 
 
 def loosened(tolerance: Tolerance, slack_ns: int, period_ns: int) -> Tolerance:
@@ -88,10 +90,10 @@ def _ageless(sent: Sequence[Sent], wires: frozenset[str], slack_ns: int) -> list
     def without(found: re.Match[bytes]) -> bytes:
         return b'"age_ms":0' if 0 <= int(found[1]) <= most_ms else found[0]
 
-    return [
-        msgspec.structs.replace(one, data=renamed(one.wire, _AGE.sub(without, one.data))) if one.wire in wires else one
-        for one in sent
-    ]
+    def timeless(one: Sent) -> bytes:
+        return renamed(one.wire, _AGE.sub(without, _COURSE.sub(b"", one.data)))
+
+    return [msgspec.structs.replace(one, data=timeless(one)) if one.wire in wires else one for one in sent]
 
 
 def by_line(sent: Sequence[Sent], wires: frozenset[str]) -> list[Sent]:

@@ -86,6 +86,15 @@ def test_an_age_is_a_time_and_what_is_too_old_is_another_value() -> None:
     assert verdict(expected, [sent(1005, told.replace(b"5555", b"5554") % 2, "west/neighbour")])[0] == "failed"
 
 
+def test_for_how_long_a_rider_is_known_is_not_compared_but_the_rest_of_the_word_is() -> None:
+    told = b'{"kind":"rider","id":1,"x_mm":5,"v_mm_s":5555,"age_ms":0%s}\n'
+    course = b',"known_ms":10717,"mean_mm_s":5971'
+    expected = [sent(1000, told % course, "west/neighbour")]
+    for other in (b"", b',"known_ms":10716,"mean_mm_s":5972'):
+        assert verdict(expected, [sent(1005, told % other, "west/neighbour")]) == ("passed", True)
+    assert verdict(expected, [sent(1005, told.replace(b"5555", b"5554") % course, "west/neighbour")])[0] == "failed"
+
+
 def test_the_number_of_a_rider_is_a_name_and_two_names_are_not_one() -> None:
     def told(*numbers: int) -> list[Sent]:
         text = b'{"kind":"rider","id":%d,"x_mm":5}\n'
