@@ -166,6 +166,24 @@ def test_a_nanosecond_later_is_later() -> None:
     assert [track.reports for track in west.tracks] == [2]
 
 
+@pytest.mark.parametrize("age_ns", [1, FRESH_NS])
+def test_who_was_seen_just_now_or_just_as_long_ago_as_fresh_is_found_before_one_who_fits_worse(age_ns: int) -> None:
+    west, t_ns = West(), 2 * NS_PER_S
+    other = west.knows(t_ns - FRESH_NS // 2, X_MM + 9_000 - 5_000 * (FRESH_NS // 2) // NS_PER_S - 500, 5_000, "radar-2")
+    best = west.knows(t_ns - age_ns, X_MM + 9_000 - 5_000 * age_ns // NS_PER_S, 5_000, "radar-2")
+    assert [track.unlikeness_mm(0, X_MM + 9_000, 5_000, t_ns) < STALE_MM for track in west.tracks] == [True, True]
+    west.sees(t_ns, (X_MM + 9_000, 5_000))
+    assert (other.reports, best.reports) == (1, 2)
+
+
+def test_soon_after_its_clock_began_a_report_fits_as_well_as_later() -> None:
+    for began_ns in (0, AN_HOUR_NS):
+        west = West()
+        west.sees(began_ns + FRESH_NS // 5, (X_MM + 9_000, 5_000))
+        west.sees(began_ns + FRESH_NS * 2 // 5, (X_MM + 9_000 + FRESH_NS * 5 // NS_PER_MS // 5 - SURE_MM // 2, 5_000))
+        assert [track.confirmed for track in west.tracks] == [True]
+
+
 @pytest.mark.parametrize(("late_ns", "frozen"), [(0, False), (NS_PER_MS, True)])
 def test_for_how_long_a_radar_repeats_itself_is_counted_from_when_it_began(late_ns: int, frozen: bool) -> None:
     west = West()
