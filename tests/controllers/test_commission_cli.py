@@ -132,7 +132,11 @@ def test_on_a_telephone_a_lamp_is_a_paragraph_and_what_is_right_is_not_listed(
     assert "  lamp-0 (address 0): as it shall be, 3 written\n" in capsys.readouterr().out
 
 
-def test_it_is_said_what_to_do_next(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_said_what_to_do_next(
+    yard: Yard, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
     def last() -> str:
         return capsys.readouterr().out.rpartition("what they shall\n")[2].strip()
 

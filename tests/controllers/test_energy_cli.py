@@ -119,7 +119,10 @@ def test_levels_become_watt_hours_by_lamp_and_night(tmp_path: Path, capsys: pyte
     )
 
 
-def test_the_tables_say_the_same_to_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tables_say_the_same_to_people(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # a wide table, whatever this runs in
     an_hour(tmp_path)
     assert main(["energy", str(tmp_path)]) == 0
     out = capsys.readouterr().out
