@@ -209,6 +209,7 @@ class RealTimeLoop:
             if self._flight is not None:
                 self._flight.started(now_ns)
             self._controller.start(now_ns)
+            self._due_ns = self._cycle.due_ns(now_ns - 1)  # it may be over by the first turn: late, not forgotten
             meter.end(now_ns)
             try:
                 while not asked_to_stop():

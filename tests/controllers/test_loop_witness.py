@@ -157,8 +157,10 @@ class Wires:
             self.board.timer.heard(data, t_ns)
 
 
-def fly(come: Sequence[tuple[int, int]], naps_ns: Sequence[int], works_ns: Sequence[int], wander: bool) -> Recorder:
-    """A run of the loop; `works_ns` is what ticks take, one after the other."""
+def fly(
+    come: Sequence[tuple[int, int]], naps_ns: Sequence[int], works_ns: Sequence[int], wander: bool, starts_ns: int = 0
+) -> Recorder:
+    """A run of the loop; `works_ns` is what ticks take, one after the other, `starts_ns` the start."""
     board, clock = Board(wander), Clock(START_NS)
     wires = Wires(clock, come, naps_ns)
     recorder = wires.recorder = Recorder(board)
@@ -172,7 +174,7 @@ def fly(come: Sequence[tuple[int, int]], naps_ns: Sequence[int], works_ns: Seque
     controller: Any = SimpleNamespace(
         cycle=board.cycle,
         board=SimpleNamespace(watchdogs={"relay": SimpleNamespace(feed=fed)}, links={}),
-        start=lambda t_ns: None,
+        start=lambda t_ns: clock.sleep_until_ns(t_ns + starts_ns),
         stop=lambda t_ns: None,
         sending=False,
     )
@@ -212,12 +214,13 @@ _spans = st.lists(st.integers(0, 5 * PERIOD_NS) | st.just(0) | st.just(PERIOD_NS
 
 
 @settings(max_examples=300)
-@given(_come, _spans, _spans, st.booleans())
-@example([(START_NS + 17 * NS_PER_MS, 3)], [PERIOD_NS], [], False)
+@given(_come, _spans, _spans, st.booleans(), st.integers(0, 3 * PERIOD_NS))
+@example([(START_NS + 17 * NS_PER_MS, 3)], [PERIOD_NS], [], False, 0)
+@example([], [], [], False, PERIOD_NS)  # a grid place between the start and the first turn
 def test_what_the_witness_hears_is_enough_to_repeat_every_tick(
-    come: list[tuple[int, int]], naps_ns: list[int], works_ns: list[int], wander: bool
+    come: list[tuple[int, int]], naps_ns: list[int], works_ns: list[int], wander: bool, starts_ns: int
 ) -> None:
-    recorder = fly(come, naps_ns, works_ns, wander)
+    recorder = fly(come, naps_ns, works_ns, wander, starts_ns)
     again = fly_again(recorder.events, wander)
     assert again.decided == recorder._board.decided
     assert again.fed == recorder._board.fed, "every tick, also those that decided nothing"
