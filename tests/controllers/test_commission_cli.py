@@ -172,6 +172,7 @@ def test_where_a_relay_powers_the_bus_silence_is_explained_by_it(
     assert "has the bus power? Its relay drops while no controller runs: leeze-controllers keep-power --now." in said
 
 
+@pytest.mark.long
 def test_half_a_yes_writes_nothing_and_says_so(
     yard: Yard, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

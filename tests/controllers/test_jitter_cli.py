@@ -60,6 +60,7 @@ def test_a_run_in_json_has_both_loops_a_histogram_the_steps_and_a_verdict() -> N
     assert (done.returncode == 1) == (said["verdict"] == "not enough")
 
 
+@pytest.mark.long
 def test_a_run_in_words_under_load_with_a_boards_period_and_no_real_time_steps() -> None:
     done = jitter("--seconds", "2", "--load", "--board", "kanalpromenade-lamp", "--plain")
     assert done.returncode in (0, 1), done.stderr

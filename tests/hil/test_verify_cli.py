@@ -169,6 +169,7 @@ radars = [{{ name = "radar-1", x_m = 0, looks = "up" }}]
 """
 
 
+@pytest.mark.long
 def test_a_service_on_real_ports_is_recorded_and_runs_again_to_the_byte(tmp_path: Path, leeze_hil: Command) -> None:
     ends = {name: os.openpty() for name in ("radar", "dali")}
     for _, near in ends.values():
