@@ -18,8 +18,9 @@ from drivers.errors import InputError
 from drivers.links.tap import Sink
 from drivers.recording.provenance import file_digest
 from drivers.units import NS_PER_S
+from hil.benches.coming_riders import ListedRiders
 from hil.benches.in_process import InProcessBench
-from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.benches.lit_path import LitPathBench
 from hil.case import Case, faults_of, known_faults, riders_of, span_of
 from hil.collect import PathCollector
 from hil.driving import Drive, HourMeter, read_snapshot, snapshot_bytes

@@ -19,7 +19,7 @@ from drivers.links.memory import MemoryLink, memory_pair
 from drivers.links.tap import Fan, Sink
 from drivers.recording.digest import ChainDigest
 from drivers.units import NS_PER_MS
-from hil.benches.coming_riders import ListedRiders, Riders, Traffic
+from hil.benches.coming_riders import Riders, Traffic
 from hil.benches.in_process import BenchOf, InProcessBench, Slot
 from hil.faults.plan import Faults
 from hil.faults.wire import FaultyPeer, FaultyWire, disturbed
@@ -31,8 +31,6 @@ from hil.peers.exchange import Exchange
 from hil.peers.path_radars import PathRadar, path_radar
 from hil.peers.radar import FORETOLD_NS, FORETOLD_UNRECORDED_NS, RadarPeer
 from hil.traffic.rider import GHOST_IDS, Rider
-
-__all__ = ["ListedRiders", "LitPathBench", "Riders", "Traffic"]
 
 SETTLED_NS = 200 * NS_PER_MS
 """The ledger is told lamp events as they happen and closes riders this much later."""

@@ -12,7 +12,7 @@ from controllers.lighting.site import LightingSite, mm
 from controllers.service.assemble import fade_code
 from drivers.links.memory import MemoryLink
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
-from hil.benches.lit_path import ListedRiders, Traffic
+from hil.benches.coming_riders import ListedRiders, Traffic
 from hil.benches.pty_wire import RunningPeer
 from hil.benches.virtual_loop import START_NS, VirtualLoop
 from hil.faults.plan import Faults

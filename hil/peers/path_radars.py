@@ -17,7 +17,7 @@ from drivers.units import FOREVER_NS
 from hil.peers.kld7 import Kld7Peer
 from hil.peers.ops243 import REPORT_NS, Ops243Peer, Pass
 from hil.peers.radar import BLIND_MM_S, FORETOLD_NS, RadarPeer
-from hil.peers.radar_row import NEAR_MM, visible_spans
+from hil.peers.radar_row import view_of, visible_spans
 from hil.traffic.chance import draw
 from hil.traffic.rider import Rider
 
@@ -71,9 +71,8 @@ class Sight:
 
     @property
     def view(self) -> tuple[int, int]:
-        """One metre in front of it to its range."""
-        low, high = sorted((self.x_mm + self.sign * NEAR_MM, self.x_mm + self.sign * self.range_mm))
-        return low, high
+        """From where to where along the path, in mm."""
+        return view_of(self.x_mm, self.sign, self.range_mm)
 
     def expect(self, rider: Rider, spans: list[tuple[int, int]]) -> None:
         """Somebody comes into view in these spans."""

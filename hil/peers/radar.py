@@ -33,7 +33,7 @@ from drivers.codecs.ld2451 import (
 from drivers.links.memory import MemoryLink
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
 from hil.peers.hilink import Ld2451Answers
-from hil.peers.radar_row import NEAR_MM, visible_spans
+from hil.peers.radar_row import NEAR_MM, view_of, visible_spans
 from hil.traffic.rider import Rider
 
 REPORT_NS = 100 * NS_PER_MS
@@ -144,9 +144,8 @@ class RadarPeer:
 
     @property
     def view(self) -> tuple[int, int]:
-        """From where to where it sees along the path, in mm: one metre in front of it to its range."""
-        low, high = sorted((self._x_mm + self._sign * NEAR_MM, self._x_mm + self._sign * self._range_mm))
-        return low, high
+        """From where to where it sees along the path, in mm."""
+        return view_of(self._x_mm, self._sign, self._range_mm)
 
     def expect(self, rider: Rider, spans: list[tuple[int, int]]) -> None:
         """Somebody comes into view in these spans, see `visible_spans`."""

@@ -24,13 +24,22 @@ class Sees(Protocol):
         """Somebody comes into view in these spans, in ns."""
 
 
+def view_of(x_mm: int, sign: int, range_mm: int) -> tuple[int, int]:
+    """From where to where along the path a radar at `x_mm` sees, in mm: one metre in front of it to its range.
+
+    Example: ``view_of(64_000, 1, 40_000)`` is (65_000, 104_000).
+    """
+    low, high = sorted((x_mm + sign * NEAR_MM, x_mm + sign * range_mm))
+    return low, high
+
+
 def visible_spans(rider: Rider, x_mm: int, sign: int, range_mm: int) -> list[tuple[int, int]]:
     """When `rider` is in the view of a radar at `x_mm`: spans [enter, leave) in ns, in order.
 
     The view goes from one metre in front of the sensor to `range_mm`. Example: riding up at 5 m/s from -10 m through
     the view of a radar at 0 looking up 40 m: one span of 7.8 s.
     """
-    low, high = sorted((x_mm + sign * NEAR_MM, x_mm + sign * range_mm))
+    low, high = view_of(x_mm, sign, range_mm)
     spans: list[tuple[int, int]] = []
     segments = rider.segments
     for n, segment in enumerate(segments):

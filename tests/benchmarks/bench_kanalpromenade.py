@@ -24,7 +24,8 @@ import msgspec
 from controllers.core.calendar import LightCalendar
 from controllers.service.sites import load_site
 from drivers.units import NS_PER_S
-from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.benches.coming_riders import ListedRiders
+from hil.benches.lit_path import LitPathBench
 from hil.faults.plan import planned
 from hil.faults.span import read_by_hand
 from hil.importers.eco_counter import import_eco_counter

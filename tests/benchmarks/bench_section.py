@@ -17,7 +17,8 @@ from controllers.lighting.site import LightingSite
 from controllers.service.sites import REFERENCE, load_site
 from drivers.clock import cpu_time_ns
 from drivers.units import NS_PER_S
-from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.benches.coming_riders import ListedRiders
+from hil.benches.lit_path import LitPathBench
 from hil.traffic.model import TrafficModel
 from hil.traffic.passages import RiderSource
 from tests.benchmarks.bench_replay import FIRST_S, peak_rss_mb, traffic

@@ -10,7 +10,8 @@ import pytest
 
 from controllers.service.sites import load_site
 from drivers.units import NS_PER_S
-from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.benches.coming_riders import ListedRiders
+from hil.benches.lit_path import LitPathBench
 from hil.collect import PathCollector
 from hil.outcome import Outcome, Request
 from hil.replay import replay

@@ -7,7 +7,8 @@ import pytest
 from controllers.lighting.site import LightingSite
 from controllers.service.sites import load_site
 from drivers.units import NS_PER_MS, NS_PER_S
-from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.benches.coming_riders import ListedRiders
+from hil.benches.lit_path import LitPathBench
 from hil.faults.plan import Faults
 
 LIT_UTC_NS = 1_708_369_200 * NS_PER_S

@@ -19,8 +19,9 @@ from controllers.service.assemble import watch_over
 from controllers.service.sites import site_path
 from drivers.settings import load_toml
 from drivers.units import NS_PER_MS, NS_PER_S
+from hil.benches.coming_riders import ListedRiders
 from hil.benches.in_process import Slot
-from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.benches.lit_path import LitPathBench
 from hil.faults.plan import Faults, Spans
 from hil.traffic.rider import Rider
 from hil.traffic.script import ScriptedRider, Waypoint, scripted_rider

@@ -20,7 +20,8 @@ from drivers.codecs.ld2451 import IDLE_FRAME
 from drivers.links.tap import Sink
 from drivers.settings import load_toml
 from drivers.units import NS_PER_MS, NS_PER_S
-from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.benches.coming_riders import ListedRiders
+from hil.benches.lit_path import LitPathBench
 from hil.faults.plan import Faults, Spans
 from hil.traffic.rider import Rider
 from hil.traffic.script import ScriptedRider, Waypoint, scripted_rider

@@ -17,7 +17,8 @@ from controllers.lighting.site import LightingSite
 from controllers.service.sites import site_path
 from drivers.settings import load_toml
 from drivers.units import NS_PER_MS, NS_PER_S
-from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.benches.coming_riders import ListedRiders
+from hil.benches.lit_path import LitPathBench
 from hil.traffic.rider import Rider, Segment
 
 SITE = load_toml(site_path("kanalpromenade-reference"), LightingSite)

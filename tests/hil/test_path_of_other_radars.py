@@ -17,7 +17,8 @@ from boards.load import load_board
 from controllers.lighting.site import LightingSite
 from controllers.service.sites import load_site
 from drivers.units import NS_PER_MS, NS_PER_S
-from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.benches.coming_riders import ListedRiders
+from hil.benches.lit_path import LitPathBench
 from hil.cli import main
 from hil.faults.plan import Faults
 from hil.peers.path_radars import path_radar

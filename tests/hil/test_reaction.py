@@ -15,7 +15,8 @@ from drivers.buses.dali import DaliBus
 from drivers.codecs.dali import QUERY_STATUS
 from drivers.links.memory import memory_pair
 from drivers.units import FOREVER_NS, NS_PER_MS, NS_PER_S
-from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.benches.coming_riders import ListedRiders
+from hil.benches.lit_path import LitPathBench
 from hil.peers.dali_gateway import BYTE_NS, DaliGateway
 from hil.peers.dali_line import ANSWERED_NS, FORWARD_NS, UNANSWERED_NS
 from hil.traffic.rider import Rider, Segment

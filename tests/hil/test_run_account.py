@@ -16,7 +16,8 @@ from controllers.lighting.lamp_meter import LampMeter, band_edges
 from controllers.lighting.site import LightingSite
 from controllers.service.sites import load_site
 from drivers.units import FOREVER_NS, NS_PER_S
-from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.benches.coming_riders import ListedRiders
+from hil.benches.lit_path import LitPathBench
 from hil.cli import main
 from hil.judge.account import account
 from hil.judge.false_light import FalseLight

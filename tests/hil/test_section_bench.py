@@ -6,7 +6,8 @@ import pytest
 
 from controllers.lighting.section import section
 from drivers.units import NS_PER_S
-from hil.benches.lit_path import ListedRiders, LitPathBench
+from hil.benches.coming_riders import ListedRiders
+from hil.benches.lit_path import LitPathBench
 from hil.traffic.rider import Rider, Segment
 
 NIGHT_UTC_NS = 1_708_297_200 * NS_PER_S
