@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -12,13 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from controllers.lighting.site import LightingSite
 from drivers.errors import InputError
-from drivers.terminal import add_verb
+from drivers.terminal import add_verb, columns
 
 if TYPE_CHECKING:
     from boards.doctor.commission import GearRow
-
-WIDE = 1_000
-"""Columns where nobody's terminal says how many there are: a file, a pipe."""
 
 _COLUMNS = ("failure_level", "fade_code", "power_on_level", "min_level", "max_level", "groups", "curve")
 
@@ -79,11 +75,9 @@ def _commission(said: argparse.Namespace) -> int:
                 print(json.dumps({"wire": wire, **_as_json(row)}))
         else:
             _print(wire, rows)
-            columns = min(100, shutil.get_terminal_size((WIDE, 24)).columns)
+            width = min(100, columns())
             said_next = _next(rows, said.check, wire in relays)
-            print(
-                textwrap.fill(said_next, columns, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-            )
+            print(textwrap.fill(said_next, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
         ok = ok and all(row.ok for row in rows)
     return 0 if ok else 1
 
@@ -112,7 +106,7 @@ def _print(wire: str, rows: Sequence[GearRow]) -> None:
         cells.append(_trouble(row) or (f"{row.written} written" if row.written else ""))
         lines.append(tuple(cells))
     widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
-    if sum(widths) + 2 * len(widths) > shutil.get_terminal_size((WIDE, 24)).columns:
+    if sum(widths) + 2 * len(widths) > columns():
         _print_narrow(rows)
     else:
         for line in lines:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,7 @@ from typing import Any
 from controllers.lighting.site import LightingSite
 from controllers.service.flight_records import DEFAULT_FOLDER
 from drivers.errors import InputError
-from drivers.terminal import add_verb
-
-WIDE = 1_000
-"""Columns where nobody's terminal says how many there are: a file, a pipe."""
+from drivers.terminal import add_verb, columns
 
 _HEAD = ("Wh", "of always on", "measured, Wh", "full, h", "between, h", "base, h", "off, h", "raised", "switched on")
 
@@ -118,7 +114,7 @@ def _table(title: str, rows: list[tuple[str, dict[str, Any]]], lamps: set[str]) 
             ]
         )
     widths = [24, *(max(len(head), 12) for head in _HEAD)]
-    if sum(widths) + 2 * len(widths) > shutil.get_terminal_size((WIDE, 24)).columns:
+    if sum(widths) + 2 * len(widths) > columns():
         for line in lines if title else lines[1:]:
             print(f"{line[0]:<20} {line[1]:>9}  {line[2].replace('of always on', 'of on'):>7}".rstrip())
         print()

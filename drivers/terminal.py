@@ -36,6 +36,13 @@ def add_verb(verbs: Any, name: str, call: Verb, about: str, example: str, **more
     return added
 
 
+def columns() -> int:
+    """How wide a table may be: the terminal's columns (or COLUMNS), e.g. 80; 1000 for a file or a pipe."""
+    from shutil import get_terminal_size
+
+    return get_terminal_size((1_000, 24)).columns
+
+
 def run_verb(parser: Callable[[], argparse.ArgumentParser], argv: Sequence[str] | None = None) -> int:
     """A whole command: parse the words, run the verb they name, end as `run` says."""
     return run(partial(_verb, parser), argv)
