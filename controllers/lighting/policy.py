@@ -298,25 +298,34 @@ class LightingPolicy:
         for ramp, saved in zip(self._ramps, state["ramps"], strict=True):
             ramp.restore(saved)
 
-    def figures(self, now_ns: int | None = None) -> dict[str, Any]:
-        """What the policy counts, for status and metrics; `says` names what somebody should look at, or nothing."""
+    def says(self, now_ns: int | None = None) -> str:
+        """What somebody should look at, or ""."""
         riders = self.riders
-        believed = len([track for track in riders.tracks if track.confirmed])
-        wrong = [radar for radar, mounting in riders.mountings.items() if mounting.wrong]
-        says = [f"{radar} shows riders mirrored: turn it round, or correct `looks` in the site file" for radar in wrong]
+        says = [
+            f"{one} shows riders mirrored: turn it round, or correct `looks` in the site file" for one in self._wrong()
+        ]
         says += [f"{radar} shows the same place for ever: switch it off and on" for radar in riders.frozen]
         if riders.fast is not None and (now_ns is None or now_ns - riders.fast[2] < SAID_NS):
             source, speed_mm_s, _ = riders.fast
             says.append(f"{source} shows {speed_mm_s * 36 // 10_000} km/h: who drives there?")
+        return "; ".join(says)
+
+    def _wrong(self) -> list[str]:
+        return [radar for radar, mounting in self.riders.mountings.items() if mounting.wrong]
+
+    def figures(self, now_ns: int | None = None) -> dict[str, Any]:
+        """What the policy counts, for status and metrics."""
+        riders = self.riders
+        believed = len([track for track in riders.tracks if track.confirmed])
         return {
             "riders": {
                 "now": believed,
                 "unconfirmed": len(riders.tracks) - believed,
                 **riders.counts,
                 "announced": self._announced,
-                "wrong_way": wrong,
+                "wrong_way": self._wrong(),
                 "frozen": list(riders.frozen),
-                "says": "; ".join(says),
+                "says": self.says(now_ns),
             },
             "lamp_wear": {"raised": self._raised, "raised_again_within_5s": self._raised_again},
         }

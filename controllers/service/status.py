@@ -41,7 +41,7 @@ class Status:
         """Wires lost since the start, as last told."""
         self._cycle, self._say = controller.cycle, say
         self._invariants, self._broken = controller.invariants, ""
-        self._figures: Callable[[int], dict[str, Any]] | None = getattr(controller.cycle.policy, "figures", None)
+        self._says: Callable[[int], str] | None = getattr(controller.cycle.policy, "says", None)
         self._policy_says = ""
         self._each_second, self._each_line = tuple(each_second), tuple(each_line)
         self._late_ns: list[int] = []
@@ -96,7 +96,7 @@ class Status:
         if self._invariants is not None and self._invariants.last != self._broken:
             self._broken = self._invariants.last
             self._say(Urgent(f"invariant broken: {self._broken}"))
-        says = "" if self._figures is None else self._figures(now_ns).get("riders", {}).get("says", "")
+        says = "" if self._says is None else self._says(now_ns)
         if says != self._policy_says:
             self._policy_says = says
             self._say(Urgent(f"look at: {says}") if says else "look at: no more")
